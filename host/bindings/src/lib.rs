@@ -1,0 +1,37 @@
+//! Everything that `bindgen!` writes, in a crate of its own, so that an edit elsewhere never compiles it again.
+
+#![allow(missing_docs, reason = "generated from the documented WIT packages")]
+
+/// The world of tools: `remit:tool`, `remit:session/context`.
+pub mod tool {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0"],
+        world: "remit:tool/tool",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq],
+    });
+}
+
+/// `wasi:config`, `wasi:keyvalue` and `wasi:logging`: the drafts, matched exactly.
+pub mod wasi {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/deps/config", "../../wit/deps/keyvalue", "../../wit/deps/logging"],
+        inline: "
+            package remit:bindings;
+            world host {
+                import wasi:config/store@0.2.0-rc.1;
+                import wasi:keyvalue/store@0.2.0-draft;
+                import wasi:keyvalue/atomics@0.2.0-draft;
+                import wasi:keyvalue/batch@0.2.0-draft;
+                import wasi:logging/logging@0.1.0-draft;
+            }
+        ",
+        world: "remit:bindings/host",
+        imports: { default: async | trappable },
+        with: { "wasi:keyvalue/store.bucket": crate::Bucket },
+    });
+}
+
+/// A `wasi:keyvalue` bucket: the one that the grant names, so nothing to hold.
+pub struct Bucket;

@@ -1,0 +1,132 @@
+//! Validated grants: every pattern parsed, every bound set, nothing left to interpret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{AddressPattern, FieldTarget, HttpPattern, ToolPattern};
+
+/// The capabilities of this host, in the order in which they are shown. An application may add its own, named `package:name`.
+pub const CAPABILITIES: [&str; 6] = ["fs", "http", "env", "config", "kv", "tools"];
+
+/// Reading, or reading and writing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Only what changes nothing.
+    Read,
+    /// Everything.
+    Write,
+}
+
+/// One folder or file, mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fs {
+    /// Path on the host as written: relative to the project's folder, or absolute; may hold `{user}`.
+    pub path: String,
+    /// Absolute path in the guest, without a final `/` (but `/` itself), `.` or `..`.
+    pub mount: String,
+    /// What may be done below it.
+    pub access: Access,
+    /// Bytes that one call may write.
+    pub max_bytes: u64,
+    /// Files and folders that one call may create.
+    pub max_files: u64,
+}
+
+/// Requests that match one of `allow`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// What may be requested; never empty.
+    pub allow: Vec<HttpPattern>,
+    /// A secret that the host attaches to these requests.
+    pub secret: Option<SecretUse>,
+    /// Bytes of a request body and of a response body, each.
+    pub max_bytes: u64,
+    /// The whole exchange, in milliseconds.
+    pub deadline_ms: u64,
+    /// Addresses that may be connected to although they are private, loopback or otherwise not public.
+    pub private: Vec<AddressPattern>,
+}
+
+/// A secret and the place where the host puts it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The secret's name.
+    pub name: String,
+    /// The header or query field it goes to.
+    pub target: FieldTarget,
+    /// Text with exactly one `{}`, which the value replaces.
+    pub format: String,
+}
+
+/// Whose data a key-value grant is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KvScope {
+    /// Everybody's in the project.
+    Project,
+    /// The acting user's.
+    #[default]
+    User,
+    /// The session's; without a session there is nothing.
+    Session,
+}
+
+/// Key-value storage of the plugin's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kv {
+    /// What may be done.
+    pub access: Access,
+    /// Whose data.
+    pub scope: KvScope,
+    /// Bytes of keys and values.
+    pub max_bytes: u64,
+}
+
+/// What a project grants to one plugin. Empty grants nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants {
+    /// Mounted folders and files; no two share a mount.
+    pub fs: Vec<Fs>,
+    /// Requests.
+    pub http: Vec<Http>,
+    /// Environment variables with their values.
+    pub env: BTreeMap<String, String>,
+    /// Configuration with its values.
+    pub config: BTreeMap<String, String>,
+    /// Key-value storage; at most one.
+    pub kv: Option<Kv>,
+    /// Tools that it may call.
+    pub tools: Vec<ToolPattern>,
+    /// Capabilities of the application: name → scopes in that capability's own words; `*` matches any run of characters.
+    pub custom: BTreeMap<String, Vec<String>>,
+}
+
+/// What a plugin declares of one capability.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope<T> {
+    /// Whatever the project grants.
+    Any,
+    /// No more than this.
+    Only(T),
+}
+
+/// What a plugin asks for. A capability that is absent is not asked for, so a grant of it has no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// Mount (`None`: any) and access.
+    pub fs: Option<Scope<Vec<(Option<String>, Access)>>>,
+    /// Requests.
+    pub http: Option<Scope<Vec<HttpPattern>>>,
+    /// Names of environment variables.
+    pub env: Option<Scope<BTreeSet<String>>>,
+    /// Names of configuration values.
+    pub config: Option<Scope<BTreeSet<String>>>,
+    /// Access.
+    pub kv: Option<Scope<Access>>,
+    /// Tools it calls.
+    pub tools: Option<Scope<Vec<ToolPattern>>>,
+    /// Capabilities of an application, each with its scopes.
+    pub custom: BTreeMap<String, Scope<Vec<String>>>,
+    /// Capability → why, in one line, as the author wrote it.
+    pub reasons: BTreeMap<String, String>,
+}

@@ -1,0 +1,117 @@
+//! Every bound in one place: unit, default, maximum and the threat it is for.
+
+use serde::{Deserialize, Serialize};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// Largest component file that is read (A20).
+pub const COMPONENT_MAX_BYTES: u64 = 64 * MIB;
+/// Largest component that is compiled inside the process when no compile worker is named (A20).
+pub const COMPILE_IN_PROCESS_MAX_BYTES: u64 = 8 * MIB;
+/// Longest compilation before its worker is killed (A20).
+pub const COMPILE_DEADLINE_MS: u64 = 120_000;
+/// Largest address space of a compile worker (A20); a Python component needs 418 MB.
+pub const COMPILE_MEMORY_MAX_BYTES: u64 = 4 << 30;
+/// Largest `remit.toml`, `plugin.toml` or `remit.lock` that is read.
+pub const FILE_MAX_BYTES: u64 = 4 * MIB;
+/// Largest custom section `remit:plugin` that is read.
+pub const SECTION_MAX_BYTES: u64 = MIB;
+/// Largest arguments of one call, as JSON text (M7).
+pub const ARGUMENTS_MAX_BYTES: usize = 8 * MIB as usize;
+/// Deepest nesting of arguments and results (A18); deeper JSON is refused by the parser itself.
+pub const JSON_MAX_DEPTH: usize = 96;
+/// Largest JSON Schema of one tool (M7).
+pub const SCHEMA_MAX_BYTES: usize = 256 * KIB as usize;
+/// Most tools of one plugin.
+pub const TOOLS_MAX: usize = 512;
+/// Longest name of a tool inside its plugin; `plugin__tool` stays within MCP clients' 64.
+pub const TOOL_NAME_MAX_CHARS: usize = 48;
+/// Longest name of a plugin.
+pub const PLUGIN_NAME_MAX_CHARS: usize = 32;
+/// Bytes of stdout and of stderr that are kept of a call; earlier ones are dropped (A12).
+pub const STDIO_RING_BYTES: usize = 64 * KIB as usize;
+/// Most denials attached to one result; more are counted (A12).
+pub const DENIALS_MAX: usize = 32;
+/// Longest text of a guest that is shown in an error.
+pub const GUEST_TEXT_MAX_CHARS: usize = 4096;
+/// Host-call fuel of a call: bytes that may be lifted out of a guest (A8).
+pub const HOSTCALL_FUEL: usize = 8 * MIB as usize;
+/// Resource handles of one call's component instances (A6).
+pub const COMPONENT_HANDLES_MAX: u32 = 10_000;
+/// Host resources of one call (A7).
+pub const RESOURCE_TABLE_MAX: usize = 4096;
+/// Core and component instances of one call (A5).
+pub const INSTANCES_MAX: usize = 50;
+/// Header fields of one HTTP message, in bytes (A9).
+pub const HTTP_FIELDS_MAX_BYTES: usize = 32 * KIB as usize;
+/// Longest URL of a request (A10).
+pub const URL_MAX_BYTES: usize = 8 * KIB as usize;
+/// Random bytes of one host call (A11).
+pub const RANDOM_MAX_BYTES: u64 = 64 * KIB;
+/// Chunk of an outgoing body (A13).
+pub const HTTP_CHUNK_BYTES: usize = 64 * KIB as usize;
+/// Body of one HTTP message, when a grant says nothing (N10).
+pub const HTTP_BODY_DEFAULT_BYTES: u64 = 8 * MIB;
+/// Whole HTTP exchange, when a grant says nothing (N9).
+pub const HTTP_DEADLINE_DEFAULT_MS: u64 = 30_000;
+/// What an `fs` grant may hold when it says nothing: bytes written by one call, files created by one call (F15).
+pub const FS_WRITE_DEFAULT_BYTES: u64 = 256 * MIB;
+/// See [`FS_WRITE_DEFAULT_BYTES`].
+pub const FS_FILES_DEFAULT: u64 = 10_000;
+/// Bytes of one plugin's key-value scope, when a grant says nothing.
+pub const KV_DEFAULT_BYTES: u64 = 16 * MIB;
+/// Deepest chain of tools that call tools (M23).
+pub const DELEGATION_MAX_DEPTH: usize = 8;
+/// Epoch tick: how often a running guest is looked at (A1).
+pub const EPOCH_TICK_MS: u64 = 10;
+
+/// Bounds of one plugin's calls, as `limits` in `remit.toml` sets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallLimits {
+    /// All memories and tables of a call together, in MiB (A2, A4). Default 64, maximum 1,024.
+    #[serde(default = "memory_mib")]
+    pub memory_mib: u32,
+    /// The whole call, host calls included, in milliseconds (A1, A3). Default 30,000, maximum 3,600,000.
+    #[serde(default = "deadline_ms")]
+    pub deadline_ms: u64,
+    /// The result as JSON, in KiB (A8). Default 1,024, maximum 65,536.
+    #[serde(default = "output_kib")]
+    pub output_kib: u32,
+}
+
+const fn memory_mib() -> u32 {
+    64
+}
+const fn deadline_ms() -> u64 {
+    30_000
+}
+const fn output_kib() -> u32 {
+    1024
+}
+
+impl CallLimits {
+    /// Largest `memory_mib`.
+    pub const MEMORY_MAX_MIB: u32 = 1024;
+    /// Largest `deadline_ms`.
+    pub const DEADLINE_MAX_MS: u64 = 3_600_000;
+    /// Largest `output_kib`.
+    pub const OUTPUT_MAX_KIB: u32 = 65_536;
+
+    /// Bytes of memory and tables.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_mib as usize * MIB as usize
+    }
+
+    /// Bytes of output.
+    pub fn output_bytes(&self) -> usize {
+        self.output_kib as usize * KIB as usize
+    }
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { memory_mib: memory_mib(), deadline_ms: deadline_ms(), output_kib: output_kib() }
+    }
+}

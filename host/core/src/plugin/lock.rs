@@ -1,0 +1,1 @@
+//! `remit.lock`: what a person approved.

@@ -1,0 +1,1 @@
+//! `plugin.toml`: what an author says of a plugin.

@@ -1,0 +1,1 @@
+//! Tools of plain components: JSON Schemas derived from WIT types.

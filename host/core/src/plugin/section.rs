@@ -1,0 +1,1 @@
+//! The custom section `remit:plugin`: definitions and declared rights inside a component.

@@ -1,0 +1,1 @@
+//! `remit.toml`: authored → validated.

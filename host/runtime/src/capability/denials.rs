@@ -1,0 +1,25 @@
+//! What was refused during one call. Guests swallow errors, so the host keeps its own record.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use remit_core::{grant::Denial, limit::DENIALS_MAX};
+
+/// The denials of one call, shared by its capabilities. Equal ones count once; at most [`DENIALS_MAX`] are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Denials(Arc<Mutex<Vec<Denial>>>);
+
+impl Denials {
+    /// Keeps `denial`.
+    pub fn record(&self, denial: Denial) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < DENIALS_MAX && !kept.contains(&denial) {
+            tracing::info!(plugin = denial.plugin, capability = denial.capability, request = denial.request, "denied");
+            kept.push(denial);
+        }
+    }
+
+    /// Takes what was kept.
+    pub fn take(&self) -> Vec<Denial> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

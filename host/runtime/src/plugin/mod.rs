@@ -1,0 +1,1 @@
+//! Plugins: reading, inspecting, linking and calling components.

@@ -140,3 +140,20 @@ impl Source {
         Ok(bytes)
     }
 }
+
+/// The component with the custom section `remit:plugin` at its end; the bytes before it stay as they are.
+///
+/// # Errors
+/// `limit` when the section is too large; `invalid` when the component carries one already.
+pub fn append_section(component: &[u8], section: &section::Section) -> Result<Vec<u8>> {
+    use wasm_encoder::Encode as _;
+    if section::find(component)?.is_some() {
+        return Err(Error::invalid("the component carries its definitions already"));
+    }
+    let data = section.encode()?;
+    let custom = wasm_encoder::CustomSection { name: section::NAME.into(), data: data.as_slice().into() };
+    let mut whole = component.to_vec();
+    whole.push(0);
+    custom.encode(&mut whole);
+    Ok(whole)
+}

@@ -6,7 +6,9 @@ use remit_core::{
     Error, Result,
     limit::{COMPILE_DEADLINE_MS, COMPILE_MEMORY_MAX_BYTES, CallLimits, INSTANCES_MAX},
 };
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails, WasmFeatures};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails, WasmFeatures,
+};
 
 use super::compile::Progress;
 
@@ -25,7 +27,7 @@ const BACKTRACE_MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 const RESERVATION_BYTES: u64 = 4 << 30;
 const GUARD_BYTES: u64 = 32 << 20;
 
-/// How an engine is set up. [`Settings::default`] is a server's: pooled, without a cache on disk or a compile worker.
+/// How an engine is set up. By default: on demand, without a cache on disk or a compile worker.
 #[derive(Clone)]
 pub struct Settings {
     /// The pool that instances are taken from; `None` allocates on demand, which starts 3–4 ms faster and suits one-shot commands.
@@ -67,7 +69,7 @@ impl Default for PoolSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            pool: Some(PoolSettings::default()),
+            pool: None,
             cache_dir: None,
             cache_max_bytes: 1 << 30,
             worker: None,
@@ -178,10 +180,12 @@ fn proposals(config: &mut Config) {
 /// A pool with room for `pool.calls` calls, each of them at its own maximum: no call can take a neighbour's place.
 fn pooling(pool: PoolSettings) -> Result<PoolingAllocationConfig> {
     if pool.calls == 0 || pool.calls > PoolSettings::CALLS_MAX {
-        return Err(Error::invalid(format!("`{}` calls in flight cannot be had", pool.calls)).hint(format!("choose between 1 and {}", PoolSettings::CALLS_MAX)));
+        return Err(Error::invalid(format!("`{}` calls in flight cannot be had", pool.calls))
+            .hint(format!("choose between 1 and {}", PoolSettings::CALLS_MAX)));
     }
     if pool.memory_max_bytes == 0 || pool.memory_max_bytes > memory_max_bytes() {
-        return Err(Error::invalid(format!("a memory of `{}` bytes cannot be pooled", pool.memory_max_bytes)).hint(format!("choose at most {}", memory_max_bytes())));
+        return Err(Error::invalid(format!("a memory of `{}` bytes cannot be pooled", pool.memory_max_bytes))
+            .hint(format!("choose at most {}", memory_max_bytes())));
     }
     let each = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(pool.calls);
     let mut config = PoolingAllocationConfig::new();
@@ -205,7 +209,6 @@ fn pooling(pool: PoolSettings) -> Result<PoolingAllocationConfig> {
         .linear_memory_keep_resident(64 * KIB)
         .table_keep_resident(64 * KIB)
         .async_stack_keep_resident(64 * KIB)
-        .pagemap_scan(Enabled::Auto)
-        .memory_protection_keys(Enabled::No);
+        .pagemap_scan(Enabled::Auto);
     Ok(config)
 }

@@ -1,6 +1,6 @@
 //! From wasmtime's errors to Remit's, once.
 
-use remit_core::{Error, Kind, Result, limit::CallLimits, plugin::text::visible};
+use remit_core::{Error, Kind, limit::CallLimits, plugin::text::visible};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace, component::ResourceTableError};
 use wasmtime_wasi::I32Exit;
 
@@ -15,31 +15,46 @@ const REASON_MAX_CHARS: usize = 400;
 
 /// Why a call failed, and where in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub struct Failed {
     /// What happened, in plain words.
     pub error: Error,
     /// The guest's functions, innermost first, demangled and safe to show; at most 16. Guest text: never a hint.
     pub backtrace: Vec<String>,
+    /// Whether it is how guests end that were refused memory.
+    starved: bool,
 }
 
-impl From<Error> for Failure {
+impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        Self { error, backtrace: Vec::new() }
+        Self { error, backtrace: Vec::new(), starved: false }
     }
 }
 
-/// Says why `what` (what was called, safe to show, for example `` `notes/read` ``) failed. `limiter` is the call's: a guest that was
-/// refused memory and then trapped ran into its limit.
-pub fn from_wasmtime(error: &wasmtime::Error, what: &str, limiter: &Limiter) -> Failure {
-    let classified = own_error(error)
-        .or_else(|| deadline(error, what))
-        .or_else(|| memory(error, what, limiter))
-        .or_else(|| bound(error, what))
-        .or_else(|| exit(error, what))
-        .or_else(|| trap(error, what))
-        .unwrap_or_else(|| other(error, what));
-    let internal = classified.internal.clone().unwrap_or_else(|| format!("{error:#}"));
-    Failure { error: classified.internal(internal), backtrace: frames(error) }
+impl From<wasmtime::Error> for Failed {
+    fn from(error: wasmtime::Error) -> Self {
+        let classified = own_error(&error)
+            .or_else(|| deadline(&error))
+            .or_else(|| bound(&error))
+            .or_else(|| exit(&error))
+            .or_else(|| trap(&error))
+            .unwrap_or_else(|| other(&error));
+        let internal = classified.internal.clone().unwrap_or_else(|| format!("{error:#}"));
+        let starved = matches!(classified.kind, Kind::Guest) && (error.is::<Trap>() || error.is::<I32Exit>()) || refuses_minimum(&error);
+        Self { error: classified.internal(internal), backtrace: frames(&error), starved }
+    }
+}
+
+impl Failed {
+    /// The failure, said to be the memory limit when that is what ended it: a guest that is refused memory usually aborts, so a trap
+    /// after a refusal is the limit's doing. `limiter` is that of the same call.
+    #[must_use]
+    pub fn explain(mut self, limiter: &Limiter) -> Self {
+        if let (true, Some(refused)) = (self.starved, limiter.refused()) {
+            let internal = self.error.internal.take().unwrap_or_default();
+            self.error = memory(refused, limiter.max_bytes()).internal(internal);
+        }
+        self
+    }
 }
 
 /// Says why compiled code could not be taken over.
@@ -64,34 +79,32 @@ fn own_error(error: &wasmtime::Error) -> Option<Error> {
     error.downcast_ref::<Error>().cloned()
 }
 
-fn deadline(error: &wasmtime::Error, what: &str) -> Option<Error> {
+fn deadline(error: &wasmtime::Error) -> Option<Error> {
     let passed = error.is::<DeadlinePassed>() || matches!(error.downcast_ref(), Some(Trap::Interrupt));
-    passed.then(|| past_deadline(what))
-}
-
-/// What is said of a call whose deadline passed, in the guest or in a host call.
-pub fn past_deadline(what: &str) -> Error {
-    Error::limit(format!("{what} was stopped: its deadline passed"))
-        .hint(format!("give it longer: `limits = {{ deadline_ms = … }}` (at most {})", CallLimits::DEADLINE_MAX_MS))
-}
-
-fn memory(error: &wasmtime::Error, what: &str, limiter: &Limiter) -> Option<Error> {
-    let refused = limiter.refused()?;
-    let ended = error.is::<Trap>() || error.is::<I32Exit>() || says(error, "exceeds memory limits") || says(error, "exceeds table limits");
-    ended.then(|| {
-        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let (kind, wanted) = match refused {
-            Refused::Memory(wanted) => ("memory", wanted),
-            Refused::Table(wanted) => ("tables", wanted),
-        };
-        Error::limit(format!("{what} was stopped: it wanted {} MiB of {kind}, and may have {} MiB", mib(wanted), mib(limiter.max_bytes())))
-            .hint(format!("give it more: `limits = {{ memory_mib = … }}` (at most {})", CallLimits::MEMORY_MAX_MIB))
+    passed.then(|| {
+        Error::limit("the component was stopped: its deadline passed")
+            .hint(format!("give it longer: `limits = {{ deadline_ms = … }}` (at most {})", CallLimits::DEADLINE_MAX_MS))
     })
+}
+
+fn memory(refused: Refused, max_bytes: usize) -> Error {
+    let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+    let (kind, wanted) = match refused {
+        Refused::Memory(wanted) => ("memory", wanted),
+        Refused::Table(wanted) => ("tables", wanted),
+    };
+    Error::limit(format!("the component was stopped: it wanted {} MiB of {kind}, and may have {} MiB", mib(wanted), mib(max_bytes)))
+        .hint(format!("give it more: `limits = {{ memory_mib = … }}` (at most {})", CallLimits::MEMORY_MAX_MIB))
+}
+
+/// Whether an instance could not even start with the memories or tables that it declares.
+fn refuses_minimum(error: &wasmtime::Error) -> bool {
+    says(error, "exceeds memory limits") || says(error, "exceeds table limits")
 }
 
 /// Bounds other than memory and time. Most have no type of their own in wasmtime; its sentences are matched, and a test of each keeps
 /// them true.
-fn bound(error: &wasmtime::Error, what: &str) -> Option<Error> {
+fn bound(error: &wasmtime::Error) -> Option<Error> {
     let reason = if error.is::<PoolConcurrencyLimitError>() {
         "the host has no room for another instance"
     } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
@@ -104,22 +117,24 @@ fn bound(error: &wasmtime::Error, what: &str) -> Option<Error> {
         "it has too many instances, memories or tables"
     } else if matches!(error.downcast_ref(), Some(Trap::AllocationTooLarge)) {
         "it wanted too much memory at once"
+    } else if refuses_minimum(error) {
+        "it needs more memory than it may have"
     } else {
         return None;
     };
-    Some(Error::limit(format!("{what} was stopped: {reason}")))
+    Some(Error::limit(format!("the component was stopped: {reason}")))
 }
 
 fn says(error: &wasmtime::Error, words: &str) -> bool {
     error.chain().any(|cause| cause.to_string().contains(words))
 }
 
-fn exit(error: &wasmtime::Error, what: &str) -> Option<Error> {
+fn exit(error: &wasmtime::Error) -> Option<Error> {
     let I32Exit(code) = error.downcast_ref()?;
-    Some(Error::guest(format!("{what} exited with code {code} before it answered")))
+    Some(Error::guest(format!("the component exited with code {code} before it answered")))
 }
 
-fn trap(error: &wasmtime::Error, what: &str) -> Option<Error> {
+fn trap(error: &wasmtime::Error) -> Option<Error> {
     let trap = error.downcast_ref::<Trap>()?;
     let reason = match trap {
         Trap::UnreachableCodeReached => "it panicked or aborted".to_owned(),
@@ -131,16 +146,16 @@ fn trap(error: &wasmtime::Error, what: &str) -> Option<Error> {
         Trap::CannotEnterComponent => "an earlier failure closed it".to_owned(),
         other => other.to_string().trim_start_matches("wasm trap: ").to_owned(),
     };
-    Some(Error::guest(format!("{what} stopped: {reason}")))
+    Some(Error::guest(format!("the component stopped: {reason}")))
 }
 
 /// What has no class of its own: values that break the component model's rules, which is the guest's doing, and failures of the
 /// machine, of which only the log speaks.
-fn other(error: &wasmtime::Error, what: &str) -> Error {
+fn other(error: &wasmtime::Error) -> Error {
     if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-        return Error::new(Kind::Host, format!("{what} failed because of the host"));
+        return Error::new(Kind::Host, format!("the component failed because of the host"));
     }
-    Error::guest(format!("{what} failed: {}", visible(&error.root_cause().to_string(), REASON_MAX_CHARS)))
+    Error::guest(format!("the component failed: {}", visible(&error.root_cause().to_string(), REASON_MAX_CHARS)))
 }
 
 /// The names in the backtrace; wasmtime's own rendering demangles them, one line a frame: `0: 0x1c - module!name`.
@@ -149,9 +164,4 @@ fn frames(error: &wasmtime::Error) -> Vec<String> {
     let rendered = trace.to_string();
     let names = rendered.lines().filter_map(|line| line.split_once(" - ")).map(|(_, name)| visible(name.trim(), FRAME_MAX_CHARS));
     names.take(FRAMES_MAX).collect()
-}
-
-/// `result` with wasmtime's own errors said to be the host's: for steps that no guest has a part in.
-pub(super) fn host<T>(result: wasmtime::Result<T>, doing: &str) -> Result<T> {
-    result.map_err(|error| Error::host(doing, format!("{error:#}")))
 }

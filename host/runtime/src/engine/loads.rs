@@ -45,30 +45,32 @@ impl Loads {
     }
 
     /// See [`Engine::component`](super::Engine::component).
-    pub(super) async fn component(&self, name: &str, bytes: Bytes, digest: &Digest) -> Result<Component> {
-        self.join(name, bytes, digest).await
+    pub(super) async fn component(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<Component> {
+        if let Some(component) = Arc::clone(&self.source).cached(*digest).await? {
+            return Ok(component);
+        }
+        self.join(name, bytes, *digest).await
     }
 
     /// The load of `digest` that is going on, or a new one. It goes on only as long as somebody waits for it.
-    fn join(&self, name: &str, bytes: Bytes, digest: &Digest) -> Shared<Load> {
+    fn join(&self, name: &str, bytes: &[u8], digest: Digest) -> Shared<Load> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(load) = running.get(digest).and_then(WeakShared::upgrade) {
+        if let Some(load) = running.get(&digest).and_then(WeakShared::upgrade) {
             return load;
         }
         running.retain(|_, load| load.upgrade().is_some());
-        let load = Arc::clone(&self.source).load(name.to_owned(), bytes, digest.clone()).boxed().shared();
+        let load = Arc::clone(&self.source).load(name.to_owned(), Bytes::copy_from_slice(bytes), digest).boxed().shared();
         if let Some(weak) = load.downgrade() {
-            running.insert(digest.clone(), weak);
+            running.insert(digest, weak);
         }
         load
     }
 }
 
 impl Source {
+    /// Looks into the cache again, since another load may have ended just before this one began.
     async fn load(self: Arc<Self>, name: String, bytes: Bytes, digest: Digest) -> Result<Component> {
-        let (source, wanted) = (Arc::clone(&self), digest.clone());
-        let cached = blocking(move || Ok(source.cached(&wanted))).await?;
-        if let Some(component) = cached {
+        if let Some(component) = Arc::clone(&self).cached(digest).await? {
             return Ok(component);
         }
         let artefact = self.compiler.compile(&name, bytes).await?;
@@ -79,9 +81,18 @@ impl Source {
         .await
     }
 
-    /// The component as the cache has it. A cache that fails costs time, not the call: it is compiled anew, and the log says why.
-    fn cached(&self, digest: &Digest) -> Option<Component> {
-        match self.cache.as_ref()?.get(digest, self.configuration).and_then(|artefact| artefact.map(|artefact| artefact.load(&self.engine)).transpose()) {
+    /// The component as the cache has it. A cache that fails costs time, not the call: the component is compiled anew, and the log
+    /// says why.
+    async fn cached(self: Arc<Self>, digest: Digest) -> Result<Option<Component>> {
+        if self.cache.is_none() {
+            return Ok(None);
+        }
+        blocking(move || Ok(self.read(&digest))).await
+    }
+
+    fn read(&self, digest: &Digest) -> Option<Component> {
+        let artefact = self.cache.as_ref()?.get(digest, self.configuration);
+        match artefact.and_then(|artefact| artefact.map(|artefact| artefact.load(&self.engine)).transpose()) {
             Ok(component) => component,
             Err(error) => {
                 tracing::warn!(%digest, %error, internal = error.internal, "compiled code cannot be used; compiling anew");

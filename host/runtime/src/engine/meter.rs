@@ -1,37 +1,36 @@
 //! CPU time of a call.
 
 use std::{
-    future::{Future, poll_fn},
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Adds up the CPU time that a future's polls took, on whichever threads they ran. Clones share one sum, so that it can be read
-/// also when the future was dropped half-way. Work that a poll hands to other threads (blocking file operations) is not counted.
-#[derive(Debug, Clone, Default)]
-pub struct CpuMeter(Arc<AtomicU64>);
+/// A future that adds up the CPU time of its polls, on whichever threads they run, and gives it in microseconds beside its output.
+/// Work that a poll hands to other threads (blocking file operations) is not counted. Cancel-safe as the inner future is.
+#[derive(Debug)]
+pub struct CpuMeter<F> {
+    future: Pin<Box<F>>,
+    cpu_ns: u64,
+}
 
-impl CpuMeter {
-    /// Runs `future`, counting. Cancel-safe: what was used until then stays counted.
-    pub async fn run<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            let before = thread_cpu_ns();
-            let polled = future.as_mut().poll(context);
-            self.0.fetch_add(thread_cpu_ns().saturating_sub(before), Ordering::Relaxed);
-            polled
-        })
-        .await
+impl<F: Future> CpuMeter<F> {
+    /// Meters `future`.
+    pub fn new(future: F) -> Self {
+        Self { future: Box::pin(future), cpu_ns: 0 }
     }
+}
 
-    /// CPU time so far, in microseconds.
-    pub fn cpu_us(&self) -> u64 {
-        self.0.load(Ordering::Relaxed) / 1000
+impl<F: Future> Future for CpuMeter<F> {
+    type Output = (F::Output, u64);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let before = thread_cpu_ns();
+        let polled = self.future.as_mut().poll(context);
+        self.cpu_ns = self.cpu_ns.saturating_add(thread_cpu_ns().saturating_sub(before));
+        polled.map(|output| (output, self.cpu_ns / 1000))
     }
 }
 

@@ -17,7 +17,6 @@ mod ticker;
 
 use std::{sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use remit_core::{Error, Kind, Result, limit::COMPONENT_HANDLES_MAX, plugin::Digest};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -25,15 +24,15 @@ use tokio::{
 };
 use wasmtime::{Store, component::Component};
 
+use self::{cache::Cache, loads::Loads, ticker::Ticker};
 pub use self::{
     compile::{Progress, compile_worker_main},
     config::{PoolSettings, Settings},
-    error::{Failure, from_wasmtime, past_deadline},
+    error::Failed,
     limiter::{Limiter, Refused},
     meter::CpuMeter,
     ticker::DeadlinePassed,
 };
-use self::{cache::Cache, loads::Loads, ticker::Ticker};
 use crate::capability::CallState;
 
 /// One configured wasmtime engine with all that it needs to run calls. Cheap to share; its ticker ends with it.
@@ -45,7 +44,7 @@ pub struct Engine {
     calls: u32,
 }
 
-/// A place among the calls in flight. Given to [`Engine::store`], which gives it back when the store is dropped.
+/// A place among the calls in flight, given back when it is dropped; keep it until the call's store is gone.
 #[derive(Debug)]
 pub struct Permit(#[expect(dead_code, reason = "held until it is dropped")] OwnedSemaphorePermit);
 
@@ -80,12 +79,12 @@ impl Engine {
         &self.wasmtime
     }
 
-    /// The component with these `bytes`, whose digest is `digest`; `name` is for progress and messages. Everybody who asks for one
-    /// digest at the same time shares one load. Cancel-safe: the compilation ends when nobody waits for it any more.
+    /// The component with these `bytes`, whose digest is `digest`; `name` is for progress and messages. What is not in the cache is
+    /// compiled once for everybody who asks at the same time. Cancel-safe: a worker is killed when nobody waits for it any more.
     ///
     /// # Errors
     /// `limit` for size, compile time or memory; `invalid` when it is no valid component; `host` when the compiler cannot be run.
-    pub async fn component(&self, name: &str, bytes: Bytes, digest: &Digest) -> Result<Component> {
+    pub async fn component(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<Component> {
         self.loads.component(name, bytes, digest).await
     }
 
@@ -103,26 +102,18 @@ impl Engine {
         place.map(Permit).map_err(|closed| Error::host("the engine has shut down", closed))
     }
 
-    /// The store of one call: its limiter, `hostcall_fuel` (bytes that may be lifted out of the guest; usually
-    /// [`HOSTCALL_FUEL`](remit_core::limit::HOSTCALL_FUEL)), handle bound and deadline are set, and it holds `permit` until it is dropped.
-    pub fn store(&self, state: CallState, permit: Permit, hostcall_fuel: usize) -> Store<CallState> {
-        let deadline = state.call.deadline;
-        self.bounded(state, |state| &mut state.limiter, deadline, permit, hostcall_fuel)
+    /// The store of one call: its limiter, deadline, handle bound and `hostcall_fuel` (bytes that may be lifted out of the guest;
+    /// usually [`HOSTCALL_FUEL`](remit_core::limit::HOSTCALL_FUEL)) are set.
+    pub fn store(&self, state: CallState, deadline: Instant, hostcall_fuel: usize) -> Store<CallState> {
+        self.bounded(state, |state| &mut state.limiter, deadline, hostcall_fuel)
     }
 
-    fn bounded<T: 'static>(
-        &self,
-        state: T,
-        limiter: fn(&mut T) -> &mut Limiter,
-        deadline: Instant,
-        permit: Permit,
-        hostcall_fuel: usize,
-    ) -> Store<T> {
+    fn bounded<T: 'static>(&self, state: T, limiter: fn(&mut T) -> &mut Limiter, deadline: Instant, hostcall_fuel: usize) -> Store<T> {
         let mut store = Store::new(&self.wasmtime, state);
         store.limiter(move |state| limiter(state));
         store.set_hostcall_fuel(hostcall_fuel);
         store.set_max_component_handles(COMPONENT_HANDLES_MAX as usize);
-        self.ticker.arm(&mut store, deadline, permit);
+        self.ticker.arm(&mut store, deadline);
         store
     }
 

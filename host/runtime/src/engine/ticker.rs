@@ -77,13 +77,12 @@ impl Ticker {
     }
 
     /// Lets `store` run until `deadline`: it yields to its neighbours every epoch and is stopped with [`DeadlinePassed`] in the first
-    /// epoch after the deadline. `held` is dropped with the store.
-    pub(super) fn arm<T: 'static>(&self, store: &mut Store<T>, deadline: Instant, held: impl Send + Sync + 'static) {
+    /// epoch after the deadline.
+    pub(super) fn arm<T: 'static>(&self, store: &mut Store<T>, deadline: Instant) {
         let in_flight = InFlight::enter(self);
         let armed = self.epoch();
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| {
-            let _held_until_the_store_goes = &held;
             if Instant::now() < deadline {
                 return Ok(UpdateDeadline::Yield(1));
             }

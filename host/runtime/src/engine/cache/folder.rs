@@ -24,19 +24,24 @@ impl Folder {
     /// `unavailable` when it can be neither made nor opened; `denied` when it is a link, belongs to someone else or others may write to it.
     pub(super) fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
-        let unavailable = |error: &dyn std::fmt::Display| Error::unavailable(format!("the folder `{shown}` for compiled code cannot be used: {error}"));
+        let unavailable =
+            |error: &dyn std::fmt::Display| Error::unavailable(format!("the folder `{shown}` for compiled code cannot be used: {error}"));
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unavailable(&error))?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
         let folder = match rustix::fs::openat(CWD, path, flags, Mode::empty()) {
             Err(Errno::LOOP | Errno::NOTDIR) => {
-                return Err(Error::denied(format!("the folder `{shown}` for compiled code is a link")).hint("name the folder that it points to"));
+                return Err(
+                    Error::denied(format!("the folder `{shown}` for compiled code is a link")).hint("name the folder that it points to")
+                );
             }
             opened => opened.map_err(|error| unavailable(&error))?,
         };
         let stat = rustix::fs::fstat(&folder).map_err(|error| unavailable(&error))?;
         if !is_ours_alone(&stat) {
-            return Err(Error::denied(format!("the folder `{shown}` for compiled code belongs to another user, or others may write to it"))
-                .hint(format!("make it yours alone: chmod 700 '{shown}'; or name another folder")));
+            return Err(Error::denied(format!(
+                "the folder `{shown}` for compiled code belongs to another user, or others may write to it"
+            ))
+            .hint(format!("make it yours alone: chmod 700 '{shown}'; or name another folder")));
         }
         Ok(Self(folder))
     }
@@ -64,12 +69,12 @@ impl Folder {
     /// # Errors
     /// As [`Folder::file`], and `limit` when it is larger than `max_bytes`.
     pub(super) fn read(&self, name: &str, max_bytes: u64) -> Result<Option<Vec<u8>>> {
-        let Some((mut file, size)) = self.file(name)? else { return Ok(None) };
+        let Some((file, size)) = self.file(name)? else { return Ok(None) };
         if size > max_bytes {
             return Err(Error::limit(format!("`{name}` among the compiled code is larger than {max_bytes} bytes")));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-        file.by_ref().take(max_bytes).read_to_end(&mut bytes).map_err(|error| failed("read", name, error))?;
+        file.take(max_bytes).read_to_end(&mut bytes).map_err(|error| failed("read", name, error))?;
         Ok(Some(bytes))
     }
 

@@ -39,7 +39,8 @@ pub(super) async fn run(worker: &Path, order: &Order, component: &[u8]) -> Resul
         return Err(cannot_run(worker, "its pipes are missing"));
     };
     let most = ARTEFACT_MAX_BYTES + ANSWER_BYTES as u64;
-    let (fed, answer, complaint) = tokio::join!(feed(stdin, order, component), read_at_most(stdout, most + 1), read_at_most(stderr, STDERR_MAX_BYTES));
+    let (fed, answer, complaint) =
+        tokio::join!(feed(stdin, order, component), read_at_most(stdout, most + 1), read_at_most(stderr, STDERR_MAX_BYTES));
     let answer = answer.map_err(|error| cannot_run(worker, error))?;
     if answer.len() as u64 > most {
         return Err(Error::limit(format!("the compiled code is larger than {ARTEFACT_MAX_BYTES} bytes")));
@@ -92,7 +93,8 @@ fn ended(status: std::process::ExitStatus, order: &Order, complaint: &str) -> Er
         return Error::limit("the component is nested too deeply to be compiled").internal(internal);
     }
     if is(Signal::KILL) || (is(Signal::ABORT) && complaint.contains("memory allocation")) {
-        return Error::limit(format!("compiling the component needs more than {} MiB of memory", order.memory_max_bytes >> 20)).internal(internal);
+        return Error::limit(format!("compiling the component needs more than {} MiB of memory", order.memory_max_bytes >> 20))
+            .internal(internal);
     }
     Error::host("the compile worker failed", internal)
 }

@@ -59,7 +59,7 @@ async fn a_worker_compiles_what_the_host_compiles() {
 #[tokio::test]
 async fn what_is_no_component_is_invalid_with_the_reason() {
     for settings in [Settings::default(), with_worker(example_worker())] {
-        for (bytes, reason) in [(&b"\0asm\x0d\0\x01\0\xff\xff"[..], "malformed section id: 255"), (b"hello", "expected")] {
+        for (bytes, reason) in [(&b"\0asm\x0d\0\x01\0\xff\xff"[..], "malformed section id"), (b"hello", "expected")] {
             let error = refusal(settings.clone(), Bytes::from_static(bytes)).await;
             assert_eq!(error.kind, Kind::Invalid, "{error:?}");
             assert!(error.message.starts_with("the component is not valid: "), "{error}");
@@ -71,17 +71,17 @@ async fn what_is_no_component_is_invalid_with_the_reason() {
 
 #[tokio::test]
 async fn a_worker_that_would_take_more_memory_than_it_may_is_a_limit() {
-    let settings = Settings { compile_memory_max_bytes: 300 << 20, ..with_worker(example_worker()) };
+    let settings = Settings { compile_memory_max_bytes: 160 << 20, ..with_worker(example_worker()) };
     assert!(compiler(settings.clone()).compile("test", component(3)).await.is_ok());
     let module = "(func (param i64) (result i64) ".to_owned()
         + &"(i64.xor (i64.mul (local.get 0) (i64.const 3)) ".repeat(200)
         + "(local.get 0)"
         + &")".repeat(200)
         + ")";
-    let large = wat::parse_str(format!("(component (core module {}))", module.repeat(6000))).unwrap();
+    let large = wat::parse_str(format!("(component (core module {}))", module.repeat(4000))).unwrap();
     let error = refusal(settings, large.into()).await;
     assert_eq!(error.kind, Kind::Limit, "{error:?}");
-    assert!(error.message.contains("needs more than 300 MiB"), "{error}");
+    assert!(error.message.contains("needs more than 160 MiB"), "{error}");
 }
 
 #[tokio::test]

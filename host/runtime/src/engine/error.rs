@@ -153,7 +153,7 @@ fn trap(error: &wasmtime::Error) -> Option<Error> {
 /// machine, of which only the log speaks.
 fn other(error: &wasmtime::Error) -> Error {
     if error.chain().any(|cause| cause.is::<std::io::Error>()) {
-        return Error::new(Kind::Host, format!("the component failed because of the host"));
+        return Error::new(Kind::Host, "the component failed because of the host");
     }
     Error::guest(format!("the component failed: {}", visible(&error.root_cause().to_string(), REASON_MAX_CHARS)))
 }

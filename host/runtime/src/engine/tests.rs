@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests make and break files, and set deadlines")]
+
 use std::{
     sync::{
         Arc,

@@ -1,5 +1,5 @@
 //! Epochs: one thread an engine that looks at running guests every [`EPOCH_TICK_MS`], and sleeps while there are none.
-#![allow(clippy::disallowed_methods, reason = "deadlines of running calls are measured here")]
+#![expect(clippy::disallowed_methods, reason = "deadlines of running calls are measured here")]
 
 use std::{
     sync::{

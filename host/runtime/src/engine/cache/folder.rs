@@ -145,11 +145,9 @@ impl Folder {
             let entry = entry.map_err(unreadable)?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             match rustix::fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => listed.push(Listed {
-                    name: name.to_owned(),
-                    bytes: u64::try_from(stat.st_size).unwrap_or(0),
-                    used: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-                }),
+                Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
+                    listed.push(Listed { name: name.to_owned(), bytes: u64::try_from(stat.st_size).unwrap_or(0), used: used(&stat) })
+                }
                 // Another process may have removed it meanwhile.
                 Ok(_) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(unreadable(error)),
@@ -165,6 +163,12 @@ pub(super) struct Listed {
     pub(super) bytes: u64,
     /// When it was used last: seconds and nanoseconds.
     pub(super) used: (i64, i64),
+}
+
+/// Seconds and nanoseconds of the last use; their types differ between systems.
+#[allow(clippy::unnecessary_cast, reason = "they are what is wanted on some systems only")]
+fn used(stat: &Stat) -> (i64, i64) {
+    (stat.st_mtime as i64, stat.st_mtime_nsec as i64)
 }
 
 fn is_ours_alone(stat: &Stat) -> bool {

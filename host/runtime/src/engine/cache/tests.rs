@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests make and break the files of a cache")]
+
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests find and make worker programs")]
+
 use std::{
     fs,
     io::Cursor,

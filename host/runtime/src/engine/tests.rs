@@ -213,19 +213,20 @@ async fn data_passed_to_the_host_is_bounded() {
 
 #[tokio::test]
 async fn handles_are_bounded() {
-    let make = |repeat: &str| {
+    let make = |count: u32| {
         wat::parse_str(format!(
             "(component (type $r (resource (rep i32))) (core func $new (canon resource.new $r))
                 (core module $m (import \"host\" \"new\" (func $new (param i32) (result i32)))
-                    (func (export \"run\") (loop (drop (call $new (i32.const 1))) {repeat})))
+                    (func (export \"run\") (local $i i32) (loop (drop (call $new (i32.const 1)))
+                        (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {count}))))))
                 (core instance $i (instantiate $m (with \"host\" (instance (export \"new\" (func $new))))))
                 (func (export \"run\") (canon lift (core func $i \"run\"))))"
         ))
         .unwrap()
     };
     let engine = engine(None);
-    run(&engine, &make(""), MIB, Instant::now() + AMPLE).await.0.unwrap();
-    let failed = failure(&engine, &make("(br 0)"), MIB).await;
+    run(&engine, &make(COMPONENT_HANDLES_MAX), MIB, Instant::now() + AMPLE).await.0.unwrap();
+    let failed = failure(&engine, &make(COMPONENT_HANDLES_MAX + 1), MIB).await;
     assert_eq!(
         (failed.error.kind, failed.error.message.as_str()),
         (Kind::Limit, "the component was stopped: it holds too many handles at once")
@@ -305,7 +306,8 @@ async fn the_ticker_sleeps_while_nothing_runs_and_wakes_for_a_call() {
 async fn the_ticker_outlives_its_engine_until_the_last_store_is_gone() {
     let engine = engine(None);
     let component = load(&engine, &lifted(SPIN)).await;
-    let mut store = engine.bounded(Limiter::new(MIB), |limiter| limiter, Instant::now(), HOSTCALL_FUEL);
+    let mut store =
+        engine.bounded(Limiter::new(MIB), |limiter| limiter, Instant::now() + Duration::from_millis(5 * EPOCH_TICK_MS), HOSTCALL_FUEL);
     let instance = Linker::new(engine.wasmtime()).instantiate_async(&mut store, &component).await.unwrap();
     drop(engine);
     let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();

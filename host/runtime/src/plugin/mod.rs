@@ -1,1 +1,3 @@
 //! Plugins: reading, inspecting, linking and calling components.
+
+pub mod value;

@@ -48,7 +48,12 @@ const fn wasi(package: &'static str, interfaces: &'static [&'static str], capabi
     Served { package, interfaces, versions: Versions::From("0.2.0"), capability, agents: false }
 }
 
-const fn draft(package: &'static str, interfaces: &'static [&'static str], version: &'static str, capability: Option<&'static str>) -> Served {
+const fn draft(
+    package: &'static str,
+    interfaces: &'static [&'static str],
+    version: &'static str,
+    capability: Option<&'static str>,
+) -> Served {
     Served { package, interfaces, versions: Versions::Exactly(version), capability, agents: false }
 }
 
@@ -94,7 +99,9 @@ const SERVED: &[Served] = &[
 /// # Errors
 /// `invalid`, for the first one that is not: names it with its version, and what is served instead.
 pub(super) fn served(imports: &[(String, ComponentExternalKind)], extra: &[&str], kind: Kind) -> Result<Vec<Import>> {
-    if let Some((name, _)) = imports.iter().find(|(name, _)| parse(name).is_some_and(|it| it.package.starts_with("wasi:") && is_wasi_0_3(&it))) {
+    if let Some((name, _)) =
+        imports.iter().find(|(name, _)| parse(name).is_some_and(|it| it.package.starts_with("wasi:") && is_wasi_0_3(&it)))
+    {
         let shown = visible(name, NAME_SHOWN_CHARS);
         return Err(Error::invalid(format!("it needs WASI 0.3 (`{shown}`), and this host serves WASI 0.2"))
             .hint("build it for WASI 0.2, such as `wasm32-wasip2`")
@@ -156,7 +163,8 @@ fn interface(name: &str, extra: &[&str], kind: Kind) -> Result<Import> {
     if extra.contains(&name) {
         return Ok(import);
     }
-    let package: Vec<&Served> = SERVED.iter().filter(|served| served.package == import.package && (kind == Kind::Agent || !served.agents)).collect();
+    let package: Vec<&Served> =
+        SERVED.iter().filter(|served| served.package == import.package && (kind == Kind::Agent || !served.agents)).collect();
     let version = import.version.as_deref().unwrap_or_default();
     let found = package.iter().find(|served| served.interfaces.contains(&import.interface.as_str()));
     match found {
@@ -168,8 +176,12 @@ fn interface(name: &str, extra: &[&str], kind: Kind) -> Result<Import> {
         None if package.is_empty() => Err(refuse()),
         None => {
             let names: Vec<&str> = package.iter().flat_map(|served| served.interfaces).copied().collect();
-            Err(Error::invalid(format!("unknown import `{shown}`: of `{}` this host serves {}", visible(&import.package, NAME_SHOWN_CHARS), names.join(", ")))
-                .hint("build it without that interface, or compose it with a component that exports it"))
+            Err(Error::invalid(format!(
+                "unknown import `{shown}`: of `{}` this host serves {}",
+                visible(&import.package, NAME_SHOWN_CHARS),
+                names.join(", ")
+            ))
+            .hint("build it without that interface, or compose it with a component that exports it"))
         }
     }
 }
@@ -183,7 +195,9 @@ fn serves(versions: Versions, version: &str) -> bool {
 
 fn served_as(served: &Served, interface: &str) -> String {
     match served.versions {
-        Versions::From(oldest) => format!("`{}/{interface}@{}`", served.package, oldest.rsplit_once('.').map_or(oldest, |(minor, _)| minor)),
+        Versions::From(oldest) => {
+            format!("`{}/{interface}@{}`", served.package, oldest.rsplit_once('.').map_or(oldest, |(minor, _)| minor))
+        }
         Versions::Exactly(only) => format!("`{}/{interface}@{only}`", served.package),
     }
 }

@@ -13,7 +13,7 @@ mod shape;
 mod validate;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use wasmparser::types::Types;
 
@@ -110,8 +110,7 @@ impl Inspection {
 
 fn read(bytes: &[u8], extra: &[&str], code: bool) -> Result<Inspection> {
     if bytes.len() as u64 > limit::COMPONENT_MAX_BYTES {
-        let size = bytes.len() as u64 >> 20;
-        return Err(Error::limit(format!("it has {size} MiB; a component may have {} MiB", limit::COMPONENT_MAX_BYTES >> 20))
+        return Err(Error::limit(format!("it has {} bytes; a component may have {}", bytes.len(), limit::COMPONENT_MAX_BYTES))
             .hint("strip debug information: `wasm-tools strip`"));
     }
     std::thread::scope(|scope| {

@@ -45,7 +45,11 @@ pub(super) const OFF: &[Proposal] = &[
     Proposal { name: "memory64", features: WasmFeatures::MEMORY64, hint: "build for a 32-bit target such as `wasm32-wasip2`" },
     Proposal { name: "garbage collection", features: GC, hint: "build with a toolchain that brings its own collector" },
     Proposal { name: "stack switching", features: WasmFeatures::STACK_SWITCHING.union(GC), hint: REBUILD },
-    Proposal { name: "shared-everything threads", features: WasmFeatures::SHARED_EVERYTHING_THREADS.union(WasmFeatures::THREADS), hint: REBUILD },
+    Proposal {
+        name: "shared-everything threads",
+        features: WasmFeatures::SHARED_EVERYTHING_THREADS.union(WasmFeatures::THREADS),
+        hint: REBUILD,
+    },
     Proposal { name: "component-model threads", features: WasmFeatures::CM_THREADING.union(ASYNC), hint: REBUILD },
     Proposal { name: "component-model values", features: WasmFeatures::CM_VALUES, hint: REBUILD },
     Proposal { name: "component-model garbage collection", features: WasmFeatures::CM_GC.union(GC), hint: REBUILD },

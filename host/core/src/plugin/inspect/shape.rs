@@ -131,7 +131,9 @@ impl<'a> Shaper<'a> {
             ComponentDefinedType::FixedLengthList { element, length, .. } => Shape::FixedList(Box::new(self.at(*element, depth)?), *length),
             ComponentDefinedType::Map { key, value, .. } => Shape::Map(Box::new(self.at(*key, depth)?), Box::new(self.at(*value, depth)?)),
             ComponentDefinedType::Option { ty, .. } => Shape::Option(Box::new(self.at(*ty, depth)?)),
-            ComponentDefinedType::Result { ok, err, .. } => Shape::Result(self.maybe(*ok, depth)?.map(Box::new), self.maybe(*err, depth)?.map(Box::new)),
+            ComponentDefinedType::Result { ok, err, .. } => {
+                Shape::Result(self.maybe(*ok, depth)?.map(Box::new), self.maybe(*err, depth)?.map(Box::new))
+            }
             ComponentDefinedType::Tuple(tuple) => Shape::Tuple(tuple.types.iter().map(|ty| self.at(*ty, depth)).collect::<Result<_, _>>()?),
             ComponentDefinedType::Record(record) => {
                 let fields = record.fields.iter().map(|(name, ty)| Ok((self.name(name)?, self.at(*ty, depth)?)));

@@ -44,9 +44,9 @@ fn explain(bytes: &[u8], code: bool, error: &WasmError) -> Error {
         Err(later) => later.offset() > error.offset(),
     });
     match missing {
-        Some(missing) => Error::invalid(format!("it needs the proposal `{}`, which is off", missing.name))
-            .hint(missing.hint)
-            .internal(error),
+        Some(missing) => {
+            Error::invalid(format!("it needs the proposal `{}`, which is off", missing.name)).hint(missing.hint).internal(error)
+        }
         None => unreadable(error),
     }
 }

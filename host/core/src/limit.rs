@@ -19,6 +19,8 @@ pub const FILE_MAX_BYTES: u64 = 4 * MIB;
 pub const SECTION_MAX_BYTES: u64 = MIB;
 /// Largest arguments of one call, as JSON text (M7).
 pub const ARGUMENTS_MAX_BYTES: usize = 8 * MIB as usize;
+/// Most single values that the arguments of a plain component make, a byte of a `list<u8>` being one (A8); each takes 40 bytes.
+pub const ARGUMENT_VALUES_MAX: usize = 2 << 20;
 /// Deepest nesting of arguments and results (A18); deeper JSON is refused by the parser itself.
 pub const JSON_MAX_DEPTH: usize = 96;
 /// Largest JSON Schema of one tool (M7).

@@ -26,3 +26,6 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
     data::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,6 +59,7 @@ fn implement(options: &Options, function: &ItemFn, parameters: &Parameters, name
             #[allow(unused_imports)]
             use ::remit::__private::{Infallible as _, Structured as _};
 
+            #[allow(clippy::let_unit_value, clippy::unit_arg)]
             impl ::remit::__private::Tool for #ident {
                 const NAME: &'static str = #name;
 
@@ -129,7 +130,7 @@ fn description(attributes: &[Attribute]) -> String {
         _ => None,
     });
     let text: Vec<String> = lines
-        .flat_map(|text| text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()).collect::<Vec<_>>())
+        .flat_map(|text| text.split('\n').map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()).collect::<Vec<_>>())
         .collect();
     text.join("\n").trim().to_owned()
 }

@@ -127,3 +127,6 @@ impl<T, E: Into<Error>> WithContext<T> for std::result::Result<T, E> {
         self.map_err(|error| error.into().context(tried))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,3 +163,6 @@ impl<R> Structured<R> for Returned<R> {
         Output::json(&value)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,9 +17,14 @@ const WRITE_BYTES: usize = 4096;
 pub fn send(request: &Request) -> Result<Response> {
     let parts = request.parts();
     let outgoing = outgoing(request)?;
-    let body = outgoing.body().map_err(|()| Error::failed("the request has no body to write to"))?;
+    let body = match parts.body {
+        [] => None,
+        _ => Some(outgoing.body().map_err(|()| Error::failed("the request has no body to write to"))?),
+    };
     let answer = outgoing_handler::handle(outgoing, Some(options(parts.timeout)?)).map_err(|code| error(request, &code))?;
-    write(body, parts.body).map_err(|code| error(request, &code))?;
+    if let Some(body) = body {
+        write(body, parts.body).map_err(|code| error(request, &code))?;
+    }
     answer.subscribe().block();
     let response = match answer.get() {
         Some(Ok(result)) => result.map_err(|code| error(request, &code))?,

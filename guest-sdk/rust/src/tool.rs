@@ -98,6 +98,7 @@ pub trait Plugin {
 }
 
 /// Tells at compile time whether each name is used once.
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler, which has no `get` here")]
 pub const fn names_are_unique(tools: &[Entry]) -> bool {
     let mut i = 0;
     while i < tools.len() {
@@ -113,6 +114,7 @@ pub const fn names_are_unique(tools: &[Entry]) -> bool {
     true
 }
 
+#[allow(clippy::indexing_slicing, reason = "runs in the compiler, which has no `get` here")]
 const fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;

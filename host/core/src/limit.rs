@@ -61,6 +61,12 @@ pub const HTTP_DEADLINE_DEFAULT_MS: u64 = 30_000;
 pub const FS_WRITE_DEFAULT_BYTES: u64 = 256 * MIB;
 /// See [`FS_WRITE_DEFAULT_BYTES`].
 pub const FS_FILES_DEFAULT: u64 = 10_000;
+/// Files, folders and listings that one call may hold open (F10).
+pub const FS_OPEN_MAX: usize = 256;
+/// Bytes that one read of a file returns at most; a guest asks again for more.
+pub const FS_READ_MAX_BYTES: u64 = 64 * KIB;
+/// Entries of a folder that are read at a time, so that a listing's size is no bound on the host's memory.
+pub const FS_ENTRIES_BATCH: usize = 128;
 /// Bytes of one plugin's key-value scope, when a grant says nothing.
 pub const KV_DEFAULT_BYTES: u64 = 16 * MIB;
 /// Deepest chain of tools that call tools (M23).

@@ -18,7 +18,11 @@ pub(super) mod tests;
 use wasmparser::types::Types;
 
 use super::{Digest, Kind, text::visible};
-use crate::{Error, Result, limit};
+use crate::{
+    Error, Result,
+    grant::{Declared, Scope},
+    limit,
+};
 
 pub use import::Import;
 pub use proposal::features;
@@ -90,6 +94,25 @@ pub fn inspect_interface(bytes: &[u8], extra: &[&str]) -> Result<Inspection> {
 }
 
 impl Inspection {
+    /// What it asks for when it says nothing itself: every capability that it imports, whatever of it the project grants.
+    pub fn unscoped(&self) -> Declared {
+        let mut declared = Declared::default();
+        for import in self.imports.iter().filter(|import| !import.ambient) {
+            match import.capability {
+                Some("fs") => declared.fs = Some(Scope::Any),
+                Some("http") => declared.http = Some(Scope::Any),
+                Some("config") => declared.config = Some(Scope::Any),
+                Some("kv") => declared.kv = Some(Scope::Any),
+                Some("tools") => declared.tools = Some(Scope::Any),
+                Some(_) => {}
+                None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
+            }
+        }
+        // Every guest may ask for its environment; it sees what is granted.
+        declared.env = Some(Scope::Any);
+        declared
+    }
+
     /// Refuses a plain component of which no function can be offered.
     ///
     /// # Errors

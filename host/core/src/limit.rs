@@ -61,6 +61,16 @@ pub const FS_WRITE_DEFAULT_BYTES: u64 = 256 * MIB;
 pub const FS_FILES_DEFAULT: u64 = 10_000;
 /// Bytes of one plugin's key-value scope, when a grant says nothing.
 pub const KV_DEFAULT_BYTES: u64 = 16 * MIB;
+/// Most that `max_mib` of an `fs` grant may allow (F15).
+pub const FS_WRITE_MAX_BYTES: u64 = 1 << 40;
+/// Most that `max_files` of an `fs` grant may allow (F15).
+pub const FS_FILES_MAX: u64 = 10_000_000;
+/// Most that `max_kib` of an `http` grant may allow (N10).
+pub const HTTP_BODY_MAX_BYTES: u64 = 1 << 30;
+/// Most that `deadline_ms` of an `http` grant may allow (N9).
+pub const HTTP_DEADLINE_MAX_MS: u64 = 3_600_000;
+/// Most that `max_mib` of a `kv` grant may allow.
+pub const KV_MAX_BYTES: u64 = 1 << 30;
 /// Deepest chain of tools that call tools (M23).
 pub const DELEGATION_MAX_DEPTH: usize = 8;
 /// Epoch tick: how often a running guest is looked at (A1).

@@ -3,6 +3,7 @@
 mod check;
 mod definition;
 pub mod diff;
+pub mod inspect;
 pub mod lock;
 pub mod manifest;
 mod name;

@@ -1,7 +1,7 @@
 //! A plugin that is being served: its tools, its compiled component, the rights of each principal.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,7 +12,12 @@ use remit_core::{
     grant::Resolved,
     identity::Principal,
     limit::{ARGUMENTS_MAX_BYTES, HOSTCALL_FUEL, JSON_MAX_DEPTH},
-    plugin::{Definition, Effect, Kind, inspect::inspect, schema, text::visible},
+    plugin::{
+        Definition, Effect, Kind,
+        inspect::{inspect, inspect_interface},
+        schema,
+        text::visible,
+    },
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -84,7 +89,8 @@ impl Loaded {
     pub fn tool(&self, name: &str) -> Result<&Arc<Tool>> {
         self.tools.get(name).ok_or_else(|| {
             let names: Vec<_> = self.spec.definitions.iter().map(|tool| tool.name.as_str()).collect();
-            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64))).hint(format!("it has: {}", names.join(", ")))
+            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64)))
+                .hint(format!("it has: {}", names.join(", ")))
         })
     }
 
@@ -132,13 +138,17 @@ impl Loaded {
             Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
             Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
             Kind::Plain => {
-                let (functions, _) = schema::definitions(&inspect(bytes, interfaces)?, &Default::default(), &Default::default());
+                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).tools;
                 let mut exports = HashMap::new();
                 for (definition, function) in functions {
                     let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));
                     let index = component.get_export_index(instance.as_ref(), &function.function);
-                    let index = index.ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
-                    exports.insert(definition.name, PlainExport { function: index, params: function.params });
+                    let index = index
+                        .ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
+                    exports.insert(
+                        definition.name,
+                        PlainExport { function: index, params: function.params.into_iter().map(|param| param.name).collect() },
+                    );
                 }
                 Ok(Linked::Plain(pre, exports))
             }
@@ -168,7 +178,7 @@ impl Loaded {
         match self.linked.get() {
             Some(Linked::Tool(pre)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
-                let result = guest.remit_tool_tools().call_call(&mut store, tool, text).await?;
+                let result = guest.remit_tool_tools().call_call(&mut store, &tool.to_owned(), &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
             }
             Some(Linked::Plain(pre, exports)) => {
@@ -252,10 +262,10 @@ impl Tool {
         let arguments: Value = serde_json::from_str(text).map_err(|error| {
             Error::invalid(format!("the arguments are not JSON: {error}")).hint("pass one JSON object, such as '{\"path\": \"/docs\"}'")
         })?;
-        match self.input.iter_errors(&arguments).next() {
-            None => Ok(arguments),
-            Some(error) => Err(self.misfit(&error)),
+        if let Some(error) = self.input.iter_errors(&arguments).next() {
+            return Err(self.misfit(&error));
         }
+        Ok(arguments)
     }
 
     fn misfit(&self, error: &jsonschema::ValidationError<'_>) -> Error {
@@ -264,7 +274,8 @@ impl Tool {
         let named = self.definition.input_schema.get("properties").and_then(Value::as_object);
         let names = named.map(|named| named.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default();
         let hint = if names.is_empty() { "it takes no arguments: pass {}".to_owned() } else { format!("it takes: {names}") };
-        Error::invalid(format!("the arguments of `{}` do not fit{at}: {}", self.definition.name, visible(&error.to_string(), 512))).hint(hint)
+        Error::invalid(format!("the arguments of `{}` do not fit{at}: {}", self.definition.name, visible(&error.to_string(), 512)))
+            .hint(hint)
     }
 
     /// Checks a result against the output schema.

@@ -78,6 +78,14 @@ impl StateFolder {
         }
     }
 
+    /// The audit log; its folder is made.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
+    pub fn audit(&self) -> Result<PathBuf> {
+        Ok(self.folder("audit")?.join("calls.jsonl"))
+    }
+
     fn folder(&self, name: &str) -> Result<PathBuf> {
         file::own_folder(&self.path)?;
         let ignore = self.path.join(".gitignore");

@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, reason = "generated from the documented WIT packages")]
 
+pub mod filesystem;
+
 /// The world of tools: `remit:tool`, `remit:session/context`.
 pub mod tool {
     wasmtime::component::bindgen!({

@@ -1,6 +1,7 @@
 //! Plugins: how they are named, what they offer and declare, what was approved of them.
 
 mod definition;
+pub mod inspect;
 pub mod lock;
 pub mod manifest;
 mod name;

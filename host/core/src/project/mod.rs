@@ -1,1 +1,3 @@
 //! `remit.toml`: authored → validated.
+
+pub mod problem;

@@ -1,0 +1,126 @@
+//! What one call may add to one mount, and a stream that counts what it writes (F15).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use bytes::Bytes;
+use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
+
+use super::{failure::Failure, refuse::Recorder};
+
+/// What one call has added to one mount so far.
+#[derive(Debug)]
+pub(super) struct Usage {
+    bytes: AtomicU64,
+    max_bytes: u64,
+    files: AtomicU64,
+    max_files: u64,
+}
+
+impl Usage {
+    /// Nothing yet.
+    pub fn new(max_bytes: u64, max_files: u64) -> Self {
+        Self { bytes: AtomicU64::new(0), max_bytes, files: AtomicU64::new(0), max_files }
+    }
+
+    /// Counts `bytes` that are about to be written. What is counted stays counted, even if the file is removed again: the bound
+    /// is on work as well as on space.
+    ///
+    /// # Errors
+    /// `quota`; nothing is counted then.
+    pub fn write(&self, bytes: u64) -> Result<(), Failure> {
+        let max = self.max_bytes;
+        add(&self.bytes, bytes, max).ok_or_else(|| Failure::quota(format!("one call may write {max} bytes to this mount")))
+    }
+
+    /// Takes back what was counted and then not written.
+    pub fn unwrite(&self, bytes: u64) {
+        self.bytes.fetch_sub(bytes, Relaxed);
+    }
+
+    /// Counts a file, folder or link that is about to be made.
+    ///
+    /// # Errors
+    /// `quota`; nothing is counted then.
+    pub fn create(&self) -> Result<(), Failure> {
+        let max = self.max_files;
+        add(&self.files, 1, max).ok_or_else(|| Failure::quota(format!("one call may create {max} files and folders in this mount")))
+    }
+
+    /// Takes back a file that was counted and then not made.
+    pub fn uncreate(&self) {
+        self.files.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Adds `delta` to `counter` unless the sum exceeds `max`.
+fn add(counter: &AtomicU64, delta: u64, max: u64) -> Option<()> {
+    let sum = |now: u64| now.checked_add(delta).filter(|sum| *sum <= max);
+    counter.fetch_update(Relaxed, Relaxed, sum).ok().map(drop)
+}
+
+/// A stream into a file that counts what goes through it.
+pub(super) struct Counted {
+    inner: DynOutputStream,
+    usage: Arc<Usage>,
+    recorder: Recorder,
+    /// Bytes between the file's end and the place of the first write: a hole that the first write makes.
+    hole: u64,
+}
+
+impl Counted {
+    /// `hole` is counted with the first write.
+    pub fn new(inner: DynOutputStream, usage: Arc<Usage>, recorder: Recorder, hole: u64) -> Self {
+        Self { inner, usage, recorder, hole }
+    }
+
+    fn count(&mut self, len: usize) -> StreamResult<()> {
+        let bytes = (len as u64).saturating_add(if len > 0 { self.hole } else { 0 });
+        match self.usage.write(bytes) {
+            Ok(()) => {
+                if len > 0 {
+                    self.hole = 0;
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                self.recorder.failure(failure);
+                Err(StreamError::LastOperationFailed(std::io::Error::from(std::io::ErrorKind::QuotaExceeded).into()))
+            }
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl OutputStream for Counted {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.count(bytes.len())?;
+        self.inner.write(bytes)
+    }
+
+    async fn blocking_write_and_flush(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.count(bytes.len())?;
+        self.inner.blocking_write_and_flush(bytes).await
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        self.inner.flush()
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        self.inner.check_write()
+    }
+
+    async fn cancel(&mut self) {
+        self.inner.cancel().await;
+    }
+}
+
+#[async_trait::async_trait]
+impl Pollable for Counted {
+    async fn ready(&mut self) {
+        self.inner.ready().await;
+    }
+}

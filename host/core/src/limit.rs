@@ -19,6 +19,8 @@ pub const FILE_MAX_BYTES: u64 = 4 * MIB;
 pub const SECTION_MAX_BYTES: u64 = MIB;
 /// Largest arguments of one call, as JSON text (M7).
 pub const ARGUMENTS_MAX_BYTES: usize = 8 * MIB as usize;
+/// Most single values that the arguments of a plain component make, a byte of a `list<u8>` being one (A8); each takes 40 bytes.
+pub const ARGUMENT_VALUES_MAX: usize = 2 << 20;
 /// Deepest nesting of arguments and results (A18); deeper JSON is refused by the parser itself.
 pub const JSON_MAX_DEPTH: usize = 96;
 /// Largest JSON Schema of one tool (M7).
@@ -51,6 +53,8 @@ pub const URL_MAX_BYTES: usize = 8 * KIB as usize;
 pub const RANDOM_MAX_BYTES: u64 = 64 * KIB;
 /// Chunk of an outgoing body (A13).
 pub const HTTP_CHUNK_BYTES: usize = 64 * KIB as usize;
+/// HTTP exchanges of one call that are open at once (R12); each holds a connection.
+pub const HTTP_EXCHANGES_MAX: usize = 32;
 /// Body of one HTTP message, when a grant says nothing (N10).
 pub const HTTP_BODY_DEFAULT_BYTES: u64 = 8 * MIB;
 /// Whole HTTP exchange, when a grant says nothing (N9).
@@ -67,6 +71,16 @@ pub const FS_READ_MAX_BYTES: u64 = 64 * KIB;
 pub const FS_ENTRIES_BATCH: usize = 128;
 /// Bytes of one plugin's key-value scope, when a grant says nothing.
 pub const KV_DEFAULT_BYTES: u64 = 16 * MIB;
+/// Most that `max_mib` of an `fs` grant may allow (F15).
+pub const FS_WRITE_MAX_BYTES: u64 = 1 << 40;
+/// Most that `max_files` of an `fs` grant may allow (F15).
+pub const FS_FILES_MAX: u64 = 10_000_000;
+/// Most that `max_kib` of an `http` grant may allow (N10).
+pub const HTTP_BODY_MAX_BYTES: u64 = 1 << 30;
+/// Most that `deadline_ms` of an `http` grant may allow (N9).
+pub const HTTP_DEADLINE_MAX_MS: u64 = 3_600_000;
+/// Most that `max_mib` of a `kv` grant may allow.
+pub const KV_MAX_BYTES: u64 = 1 << 30;
 /// Deepest chain of tools that call tools (M23).
 pub const DELEGATION_MAX_DEPTH: usize = 8;
 /// Epoch tick: how often a running guest is looked at (A1).

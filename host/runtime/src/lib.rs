@@ -1,5 +1,18 @@
 //! What a host application embeds: loads plugins, and calls their tools under grants.
 
+mod builder;
 pub mod capability;
 pub mod engine;
+mod host;
+pub mod output;
 pub mod plugin;
+pub mod project;
+mod quota;
+pub mod services;
+
+pub use builder::{Builder, Capability};
+pub use host::{Host, Outcome, Project, Request};
+pub use output::{Content, Output};
+pub use plugin::Plugin;
+pub use quota::Quota;
+pub use remit_core as core;

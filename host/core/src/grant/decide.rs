@@ -2,7 +2,8 @@
 
 use url::Url;
 
-use super::{Access, Denial, Http, Kv, Mount, Resolved};
+use super::{Access, Denial, Http, Kv, Mount, Resolved, Scope, guest_path, pattern::glob, refuse, resolve::most};
+use crate::plugin::Effect;
 
 /// What a guest is about to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub enum Request<'a> {
         request: &'a str,
     },
 }
+
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision<'a> {
@@ -84,7 +86,79 @@ pub enum Allowed<'a> {
 ///
 /// Every layer has to allow it, in this order: declared, granted, the call's effect class. The first that refuses names the rule
 /// in the denial. Pure, and cheaper than any call it refuses.
+///
+/// The effect class `read` leaves `fs` and `kv` reading, and `http` GET and HEAD. Of `tools` it leaves those that are `read`
+/// themselves, which only the caller of this function knows; what it leaves of an application's capability is up to the application.
 pub fn decide<'a>(request: &Request<'_>, rights: &'a Resolved) -> Decision<'a> {
-    let _ = (request, rights);
-    todo!()
+    match allowed(request, rights) {
+        Some(allowed) => Decision::Allow(allowed),
+        None => Decision::Deny(refuse::denial(request, rights)),
+    }
+}
+
+/// What allows a request, when every layer does.
+fn allowed<'a>(request: &Request<'_>, rights: &'a Resolved) -> Option<Allowed<'a>> {
+    let layers = layers(request, rights);
+    if !(layers.declared && layers.effect) {
+        return None;
+    }
+    match *request {
+        Request::Fs { path, access } => {
+            let fits = |mount: &&Mount| mount.access >= access && guest_path::is_within(path, &mount.guest);
+            rights.mounts.iter().filter(fits).max_by_key(|mount| mount.guest.len()).map(Allowed::Fs)
+        }
+        Request::Http { method, url } => rights.http_rule(method, url).map(Allowed::Http),
+        Request::Env { name } => rights.granted.env.get(name).map(|value| Allowed::Value(value)),
+        Request::Config { name } => rights.granted.config.get(name).map(|value| Allowed::Value(value)),
+        Request::Kv { access } => rights.granted.kv.as_ref().filter(|kv| kv.access >= access).map(Allowed::Kv),
+        Request::Tool { plugin, tool } => {
+            rights.granted.tools.iter().any(|pattern| pattern.matches(plugin, tool)).then_some(Allowed::Plain)
+        }
+        Request::Socket { .. } => None,
+        Request::Custom { capability, request } => {
+            let scopes = rights.granted.custom.get(capability)?;
+            scopes.iter().any(|scope| glob(scope, request)).then_some(Allowed::Plain)
+        }
+    }
+}
+
+/// What the layers around the grants say.
+pub(super) struct Layers {
+    /// The plugin declares it.
+    pub declared: bool,
+    /// The effect class leaves it.
+    pub effect: bool,
+}
+
+pub(super) fn layers(request: &Request<'_>, rights: &Resolved) -> Layers {
+    let Resolved { declared, effect, .. } = rights;
+    let (declared, effect) = match *request {
+        Request::Fs { path, access } => {
+            (guest_path::is_plain(path) && declared.fs_access(path).is_some_and(|most| most >= access), access <= most(*effect))
+        }
+        Request::Http { method, url } => {
+            let reads = matches!(method, "GET" | "HEAD") || *effect != Effect::Read;
+            (within(declared.http.as_ref(), |all| all.iter().any(|pattern| pattern.matches(method, url))), reads)
+        }
+        Request::Env { name } => (within(declared.env.as_ref(), |all| all.contains(name)), true),
+        Request::Config { name } => (within(declared.config.as_ref(), |all| all.contains(name)), true),
+        Request::Kv { access } => (within(declared.kv.as_ref(), |most| *most >= access), access <= most(*effect)),
+        Request::Tool { plugin, tool } => {
+            (within(declared.tools.as_ref(), |all| all.iter().any(|pattern| pattern.matches(plugin, tool))), true)
+        }
+        Request::Socket { .. } => (false, false),
+        Request::Custom { capability, request } => {
+            (within(declared.custom.get(capability), |all| all.iter().any(|scope| glob(scope, request))), true)
+        }
+    };
+    Layers { declared, effect }
+}
+
+/// Whether a capability is declared, and this much of it.
+fn within<T>(scope: Option<&Scope<T>>, covers: impl Fn(&T) -> bool) -> bool {
+    match scope {
+        None => false,
+        Some(Scope::Any) => true,
+        Some(Scope::Only(only)) => covers(only),
+    }
 }

@@ -1,6 +1,15 @@
 //! Why something was refused, and the smallest change that would allow it.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
+use url::Url;
+
+use super::{HttpPattern, address_class, line};
+use crate::plugin::text::visible;
+
+/// Longest `request` of a denial.
+const REQUEST_MAX_CHARS: usize = 256;
 
 /// The layer that refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -22,6 +31,8 @@ pub enum Rule {
     Forbidden,
     /// A bound of the grant was reached.
     Quota,
+    /// A person has to approve the call first.
+    Approval,
 }
 
 /// A refusal. It travels unchanged to every door.
@@ -38,11 +49,67 @@ pub struct Denial {
     /// Why, in one line: `no `http` grant matches`.
     pub reason: String,
     /// The smallest grant that would allow it, in the grammar of [`super::line`]: `http 'GET https://api.example.com/'`
-    /// (capability, then its scope quoted for a shell). `None` when no grant would.
+    /// (capability, then its scope quoted for a shell). What only a person can know stands in angle brackets:
+    /// `fs '<folder>:/docs:read'`, `env 'LANG=<value>'`. `None` when no grant would.
     pub fix: Option<String>,
 }
 
 impl Denial {
+    /// A refusal without a fix. `request` is made safe to show and cut.
+    pub fn new(plugin: &str, capability: &str, request: &str, rule: Rule, reason: impl Into<String>) -> Self {
+        let request = visible(request, REQUEST_MAX_CHARS);
+        Self { plugin: plugin.to_owned(), capability: capability.to_owned(), request, rule, reason: reason.into(), fix: None }
+    }
+
+    /// Adds the grant that would allow it, unless it holds characters that do not show.
+    #[must_use]
+    pub(super) fn with_fix(mut self, scope: Option<String>) -> Self {
+        let shows = |scope: &String| visible(scope, usize::MAX) == *scope;
+        self.fix = scope.filter(shows).map(|scope| format!("{} {}", self.capability, line::quote(&scope)));
+        self
+    }
+
+    /// The host name of an allowed request leads to `address`, which is not public. The fix grants that very address.
+    pub fn private_address(plugin: &str, method: &str, url: &Url, address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let class = address_class(address);
+        let fix = HttpPattern::only(method, url).map(|pattern| format!("{pattern} private={address}"));
+        let reason = format!("it leads to {address}, a {class} address, and no `http` grant names that address");
+        Self::new(plugin, "http", &format!("{method} {url}"), Rule::PrivateAddress, reason).with_fix(fix)
+    }
+
+    /// A raw connection, a datagram or a look-up of a name.
+    pub fn socket(plugin: &str, target: &str) -> Self {
+        Self::new(
+            plugin,
+            "sockets",
+            &format!("open a socket to {target}"),
+            Rule::Forbidden,
+            "no grant opens raw sockets; requests go through `http`",
+        )
+    }
+
+    /// A bound of a grant was reached; `reason` names the bound.
+    pub fn quota(plugin: &str, capability: &str, request: &str, reason: impl Into<String>) -> Self {
+        Self::new(plugin, capability, request, Rule::Quota, reason)
+    }
+
+    /// What no guest may do, whatever is granted.
+    pub fn forbidden(plugin: &str, capability: &str, request: &str, reason: impl Into<String>) -> Self {
+        Self::new(plugin, capability, request, Rule::Forbidden, reason)
+    }
+
+    /// The caller's roles do not have the tool.
+    pub fn role(plugin: &str, tool: &str, principal: &str) -> Self {
+        let reason = format!("no role of `{}` has this tool", visible(principal, 160));
+        Self::new(plugin, "tools", &format!("be called as {plugin}/{tool}"), Rule::Role, reason)
+    }
+
+    /// The project wants a person's approval of each call of the tool.
+    pub fn approval(plugin: &str, tool: &str) -> Self {
+        Self::new(plugin, "tools", &format!("run {plugin}/{tool}"), Rule::Approval, "it needs an approval of this very call")
+    }
+
     /// The command that would allow it.
     pub fn command(&self) -> Option<String> {
         self.fix.as_ref().map(|fix| format!("remit grant {} {fix}", self.plugin))

@@ -6,19 +6,31 @@
 //! The stages: text of a file or of a command line ([`authored`], [`line`]) → [`Grants`] (validated: patterns parsed, paths
 //! checked) → [`Resolved`] (for one call: `{user}` filled in, mounts intersected with what is declared).
 
+mod address;
 pub mod authored;
 mod decide;
+mod declares;
 mod denial;
+mod guest_path;
+mod http_pattern;
 pub mod line;
+mod merge;
 mod model;
 mod pattern;
+mod percent;
+mod refuse;
+mod request_url;
 mod resolve;
+mod validate;
 
 #[cfg(test)]
 mod tests;
 
+pub use address::{AddressClass, address_class};
 pub use decide::{Allowed, Decision, Request, decide};
 pub use denial::{Denial, Rule};
-pub use model::{Access, CAPABILITIES, Declared, Fs, Grants, Http, Kv, KvScope, Scope, SecretUse};
-pub use pattern::{AddressPattern, FieldTarget, HttpPattern, ToolPattern};
+pub use http_pattern::HttpPattern;
+pub use model::{Access, CAPABILITIES, Declared, DeclaredFolder, Fs, Grants, Http, Kv, KvScope, Scope, SecretUse};
+pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
+pub use request_url::{canonical_url, request_url};
 pub use resolve::{Mount, Resolved};

@@ -17,6 +17,15 @@ pub enum Access {
     Write,
 }
 
+impl std::fmt::Display for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
 /// One folder or file, mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fs {
@@ -48,7 +57,7 @@ pub struct Http {
 }
 
 /// A secret and the place where the host puts it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SecretUse {
     /// The secret's name.
     pub name: String,
@@ -69,6 +78,16 @@ pub enum KvScope {
     User,
     /// The session's; without a session there is nothing.
     Session,
+}
+
+impl std::fmt::Display for KvScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Project => "project",
+            Self::User => "user",
+            Self::Session => "session",
+        })
+    }
 }
 
 /// Key-value storage of the plugin's own.
@@ -110,11 +129,14 @@ pub enum Scope<T> {
     Only(T),
 }
 
+/// A declared folder: its mount in the guest (`None`: any), and what is done there.
+pub type DeclaredFolder = (Option<String>, Access);
+
 /// What a plugin asks for. A capability that is absent is not asked for, so a grant of it has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declared {
-    /// Mount (`None`: any) and access.
-    pub fs: Option<Scope<Vec<(Option<String>, Access)>>>,
+    /// Folders.
+    pub fs: Option<Scope<Vec<DeclaredFolder>>>,
     /// Requests.
     pub http: Option<Scope<Vec<HttpPattern>>>,
     /// Names of environment variables.

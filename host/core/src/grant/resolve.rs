@@ -1,8 +1,13 @@
 //! Rights of one call: the project's grants, with `{user}` filled in and mounts narrowed to what is declared.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
-use super::{Access, Declared, Grants};
+use url::Url;
+
+use super::{Access, Declared, Grants, Http, Scope, guest_path::is_within, percent};
 use crate::{identity::Principal, plugin::Effect};
 
 /// A folder or file as one call sees it.
@@ -29,18 +34,84 @@ pub struct Resolved {
     pub plugin: String,
     /// What the running tool may do at most.
     pub effect: Effect,
-    /// What the plugin declares.
+    /// What the plugin declares, `{user}` filled in.
     pub declared: Declared,
-    /// What the project grants, `{user}` filled in.
+    /// What the project grants, `{user}` filled in but in the paths of `fs`, which stay as written; `mounts` has the real ones.
     pub granted: Grants,
-    /// The mounts that remain.
+    /// The mounts that remain: those within a declared one.
     pub mounts: Vec<Mount>,
 }
 
 impl Resolved {
     /// Resolves `granted` for one call by `principal`; relative paths are below `root`.
-    pub fn new(plugin: &str, effect: Effect, declared: Declared, granted: Grants, principal: &Principal, root: &Path) -> Self {
-        let _ = (plugin, effect, declared, granted, principal, root);
-        todo!()
+    ///
+    /// A granted mount stays only when it is a declared one or below one; a grant that is wider than what is declared gives nothing,
+    /// since a folder inside it could be a link by the time it is opened.
+    pub fn new(plugin: &str, effect: Effect, mut declared: Declared, mut granted: Grants, principal: &Principal, root: &Path) -> Self {
+        let user = percent::encode_user(principal.name());
+        for pattern in granted.http.iter_mut().flat_map(|http| &mut http.allow) {
+            *pattern = pattern.fill(&user);
+        }
+        if let Some(Scope::Only(patterns)) = &mut declared.http {
+            patterns.iter_mut().for_each(|pattern| *pattern = pattern.fill(&user));
+        }
+        for value in granted.env.values_mut().chain(granted.config.values_mut()) {
+            *value = percent::fill(value, &user);
+        }
+        let mounts = granted.fs.iter().filter_map(|fs| {
+            let access = declared.fs_access(&fs.mount)?.min(fs.access).min(most(effect));
+            let host = root.join(percent::fill(&fs.path, &user));
+            Some(Mount { host, guest: fs.mount.clone(), access, granted: fs.access, max_bytes: fs.max_bytes, max_files: fs.max_files })
+        });
+        let mounts = mounts.collect();
+        Self { plugin: plugin.to_owned(), effect, declared, granted, mounts }
+    }
+
+    /// The most specific mount at or above `path`, whatever its access.
+    pub fn mount_of(&self, path: &str) -> Option<&Mount> {
+        self.mounts.iter().filter(|mount| is_within(path, &mount.guest)).max_by_key(|mount| mount.guest.len())
+    }
+
+    /// Whether `address`, which is not public, is granted for this very request, by any grant that matches it.
+    pub fn allows_address(&self, method: &str, url: &Url, address: IpAddr) -> bool {
+        self.http_matches(method, url).any(|(http, _)| http.private.iter().any(|pattern| pattern.contains(address)))
+    }
+
+    /// The grant whose secret and bounds apply to a request: one with a secret before one without, then the one that says most
+    /// about it, then the greater bounds; so the order of grants does not matter.
+    pub(super) fn http_rule(&self, method: &str, url: &Url) -> Option<&Http> {
+        let key = |(http, fixed): &(&Http, usize)| (http.secret.is_some(), *fixed, http.max_bytes, http.deadline_ms);
+        let by_secret = |a: &(&Http, usize), b: &(&Http, usize)| a.0.secret.cmp(&b.0.secret).then_with(|| a.0.private.cmp(&b.0.private));
+        let more = |a: &(&Http, usize), b: &(&Http, usize)| key(a).cmp(&key(b)).then_with(|| by_secret(a, b));
+        self.http_matches(method, url).max_by(more).map(|(http, _)| http)
+    }
+
+    /// The granted rules that match, each with how much its best pattern says.
+    fn http_matches(&self, method: &str, url: &Url) -> impl Iterator<Item = (&Http, usize)> {
+        self.granted.http.iter().filter_map(move |http| {
+            let fixed = http.allow.iter().filter(|pattern| pattern.matches(method, url)).map(super::HttpPattern::fixed_parts).max()?;
+            Some((http, fixed))
+        })
+    }
+}
+
+/// What an effect class leaves.
+pub(super) fn most(effect: Effect) -> Access {
+    match effect {
+        Effect::Read => Access::Read,
+        Effect::Idempotent | Effect::Once => Access::Write,
+    }
+}
+
+impl Declared {
+    /// What is declared of the folder or file at `path`; `None` when nothing is.
+    pub(super) fn fs_access(&self, path: &str) -> Option<Access> {
+        match self.fs.as_ref()? {
+            Scope::Any => Some(Access::Write),
+            Scope::Only(folders) => {
+                let covers = |mount: &Option<String>| mount.as_deref().is_none_or(|mount| is_within(path, mount));
+                folders.iter().filter(|(mount, _)| covers(mount)).map(|(_, access)| *access).max()
+            }
+        }
     }
 }

@@ -1,12 +1,23 @@
 //! What one call carries through every capability.
 
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
-use remit_core::{audit::AuditSink, clock::Clock, grant::Resolved, identity::Context, secret::SecretSource, store::KvStore};
+use remit_core::{
+    audit::AuditSink,
+    clock::Clock,
+    grant::{Decision, Request, Resolved, decide},
+    identity::Context,
+    secret::SecretSource,
+    store::KvStore,
+};
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::WasiCtx;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Denials, fs, http};
+use super::{Denials, basics::Event, fs, http, tools::Dispatch};
 use crate::engine::Limiter;
 
 /// What a host was built with; the same for every call.
@@ -31,6 +42,9 @@ pub struct Rights {
     pub mounts: Vec<fs::OpenMount>,
 }
 
+/// Takes what running guests tell.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
+
 /// What the capabilities of one call share.
 pub struct Call {
     /// Who calls, for whom.
@@ -45,6 +59,30 @@ pub struct Call {
     pub deadline: Instant,
     /// What the host was built with.
     pub services: Arc<Services>,
+    /// Takes progress and log lines.
+    pub events: Option<Events>,
+    /// Runs calls of other tools.
+    pub dispatch: Weak<dyn Dispatch>,
+}
+
+impl Call {
+    /// Tells the caller something.
+    pub fn event(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events(event);
+        }
+    }
+
+    /// Whether a capability of the application may do `request`; a refusal is recorded.
+    pub fn allows(&self, capability: &str, request: &str) -> bool {
+        match decide(&Request::Custom { capability, request }, &self.rights.resolved) {
+            Decision::Allow(_) => true,
+            Decision::Deny(denial) => {
+                self.denials.record(denial);
+                false
+            }
+        }
+    }
 }
 
 /// The store's data: state of each capability, for one call.
@@ -63,4 +101,23 @@ pub struct CallState {
     pub http: http::State,
     /// State of the application's own capabilities.
     pub custom: Vec<Box<dyn Any + Send>>,
+}
+
+impl CallState {
+    /// The state of an application's capability, by its type.
+    pub fn custom<S: 'static>(&mut self) -> Option<&mut S> {
+        self.custom.iter_mut().find_map(|state| state.downcast_mut())
+    }
+}
+
+impl WasiView for CallState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// Now, for deadlines.
+#[allow(clippy::disallowed_methods, reason = "deadlines are measured here, and only here")]
+pub fn now() -> Instant {
+    Instant::now()
 }

@@ -4,10 +4,36 @@
 //! the linker) and the host traits of its interfaces, implemented for a view of [`CallState`]. Every interface is always linked;
 //! what was not granted answers with that interface's own refusal, and is recorded.
 
-mod call;
+pub mod basics;
+pub mod call;
+pub mod config;
 mod denials;
 pub mod fs;
 pub mod http;
+pub mod kv;
+pub mod sockets;
+pub mod stdio;
+pub mod tools;
 
-pub use call::{Call, CallState, Rights, Services};
+pub use basics::Event;
+pub use call::{Call, CallState, Events, Rights, Services};
 pub use denials::Denials;
+
+use wasmtime::component::Linker;
+
+/// Links every interface that this host serves.
+///
+/// # Errors
+/// When two of them are the same.
+pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    fs::link(linker)?;
+    sockets::link(linker)?;
+    linker.allow_shadowing(false);
+    http::link(linker)?;
+    basics::link(linker)?;
+    config::link(linker)?;
+    kv::link(linker)?;
+    tools::link(linker)
+}

@@ -1,1 +1,157 @@
-//! Plugins: reading, inspecting, linking and calling components.
+//! Plugins as a host application gives them, and as they run.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use remit_core::{
+    Error, Result,
+    grant::{Declared, Grants},
+    limit::{COMPONENT_MAX_BYTES, CallLimits},
+    plugin::{Definition, Digest, Effect, Kind, PluginName, inspect::inspect, manifest::ToolNote, schema, section},
+};
+
+mod loaded;
+pub mod value;
+
+pub(crate) use loaded::{Loaded, Tool};
+
+/// A plugin of a project, with everything that was approved of it.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// Its name in the project.
+    pub name: PluginName,
+    /// Its component.
+    pub source: Source,
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// Which kind of component.
+    pub kind: Kind,
+    /// The tools that are served.
+    pub definitions: Vec<Definition>,
+    /// What it declares.
+    pub declared: Declared,
+    /// What it is granted.
+    pub granted: Grants,
+    /// Bounds of its calls.
+    pub limits: CallLimits,
+    /// Tools that always need an approval; `*` is all of them.
+    pub ask: Vec<String>,
+}
+
+/// Where a component lies. It is read at the first call and checked against the digest.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// In memory.
+    Bytes(Arc<[u8]>),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Plugin {
+    /// A plugin from a component that carries its definitions or exports plain functions; nothing is granted yet.
+    ///
+    /// It runs no guest code. For a component that exports `remit:tool/tools` without the section `remit:plugin`, see
+    /// [`crate::Host::definitions`].
+    ///
+    /// # Errors
+    /// `invalid` when `name` or the component is not acceptable, or its definitions are not known.
+    pub fn from_component(name: &str, component: impl Into<Arc<[u8]>>) -> Result<Self> {
+        let component = component.into();
+        let inspection = inspect(&component, &[])?;
+        let section = section::find(&component)?;
+        let definitions = match (&section, inspection.kind) {
+            (Some(section), Kind::Tool) => section.tools.clone(),
+            (None, Kind::Tool) => {
+                return Err(Error::invalid("the component does not carry its definitions")
+                    .hint("build it with `remit build`, or list them with `Host::definitions`"));
+            }
+            (_, _) => plain_definitions(&inspection, &BTreeMap::new(), &BTreeMap::new()),
+        };
+        let declared = match section {
+            Some(section) => section.declared,
+            None => inspection.unscoped(),
+        };
+        Ok(Self {
+            name: name.parse()?,
+            digest: inspection.digest,
+            kind: inspection.kind,
+            source: Source::Bytes(component),
+            definitions,
+            declared,
+            granted: Grants::default(),
+            limits: CallLimits::default(),
+            ask: Vec::new(),
+        })
+    }
+
+    /// The same plugin with these grants.
+    #[must_use]
+    pub fn granted(mut self, granted: Grants) -> Self {
+        self.granted = granted;
+        self
+    }
+
+    /// The same plugin with these bounds.
+    #[must_use]
+    pub fn limits(mut self, limits: CallLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Whether `tool` always needs an approval.
+    pub fn asks(&self, tool: &str) -> bool {
+        self.ask.iter().any(|name| name == tool || name == "*")
+    }
+}
+
+/// Definitions of a plain component: schemas from its types, texts from `plugin.toml`, effects as the project says.
+pub fn plain_definitions(
+    inspection: &remit_core::plugin::inspect::Inspection,
+    notes: &BTreeMap<String, ToolNote>,
+    effects: &BTreeMap<String, Effect>,
+) -> Vec<Definition> {
+    let descriptions = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.description.clone()?))).collect();
+    let claimed = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.effect?)));
+    let effects = claimed.chain(effects.iter().map(|(tool, effect)| (tool.clone(), *effect))).collect();
+    let tools = schema::definitions(inspection, &descriptions, &effects).tools.into_iter();
+    let titled = |(mut definition, _): (Definition, _)| {
+        definition.title = notes.get(&definition.name).and_then(|note| note.title.clone());
+        definition
+    };
+    tools.map(titled).collect()
+}
+
+impl Source {
+    /// The component's bytes.
+    ///
+    /// # Errors
+    /// `unavailable` when the file is not there; `limit` over [`COMPONENT_MAX_BYTES`]; `conflict` when it is not the one with `digest`.
+    #[allow(clippy::disallowed_methods, reason = "components are read here")]
+    pub fn read(&self, digest: &Digest) -> Result<Arc<[u8]>> {
+        let bytes: Arc<[u8]> = match self {
+            Self::Bytes(bytes) => return Ok(bytes.clone()),
+            Self::File(path) => {
+                let failed = |error: std::io::Error| {
+                    Error::unavailable(format!("the component `{}` cannot be read: {error}", path.display()))
+                        .hint("build it, then `remit review`")
+                };
+                let size = std::fs::metadata(path).map_err(failed)?.len();
+                if size > COMPONENT_MAX_BYTES {
+                    return Err(Error::limit(format!(
+                        "the component `{}` has {size} bytes; at most {COMPONENT_MAX_BYTES} are read",
+                        path.display()
+                    )));
+                }
+                std::fs::read(path).map_err(failed)?.into()
+            }
+        };
+        let found = Digest::of(&bytes);
+        if found != *digest {
+            return Err(Error::new(
+                remit_core::Kind::Conflict,
+                format!("the component is not the approved one: {found} instead of {digest}"),
+            )
+            .hint("see what changed: remit review"));
+        }
+        Ok(bytes)
+    }
+}

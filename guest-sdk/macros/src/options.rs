@@ -1,0 +1,96 @@
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, Ident, LitStr, Result, Token};
+
+const ACCEPTED: &str = "`read`, `idempotent`, `once`, `name = \"…\"` or `title = \"…\"`";
+
+/// What stands in the brackets of `#[tool(…)]`.
+#[derive(Default)]
+pub struct Options {
+    pub effect: Option<Effect>,
+    pub name: Option<LitStr>,
+    pub title: Option<LitStr>,
+}
+
+/// What may be repeated after a crash.
+#[derive(Clone, Copy)]
+pub enum Effect {
+    Read,
+    Idempotent,
+    Once,
+}
+
+impl Effect {
+    /// Writes the variant of `remit::Effect`.
+    pub fn path(self) -> TokenStream {
+        match self {
+            Self::Read => quote!(::remit::Effect::Read),
+            Self::Idempotent => quote!(::remit::Effect::Idempotent),
+            Self::Once => quote!(::remit::Effect::Once),
+        }
+    }
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let word: Ident = input.parse().map_err(|error| Error::new(error.span(), format!("expected {ACCEPTED}")))?;
+            options.take(&word, input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    /// Takes one option and refuses a second one of its kind.
+    fn take(&mut self, word: &Ident, input: ParseStream) -> Result<()> {
+        let effect = match word.to_string().as_str() {
+            "read" => Effect::Read,
+            "idempotent" => Effect::Idempotent,
+            "once" => Effect::Once,
+            "name" => {
+                let name = text(word, input)?;
+                check_name(&name.value(), name.span())?;
+                return set(&mut self.name, name, word);
+            }
+            "title" => return set(&mut self.title, text(word, input)?, word),
+            other => return Err(Error::new(word.span(), format!("`{other}` is not known here; expected {ACCEPTED}"))),
+        };
+        if self.effect.replace(effect).is_some() {
+            return Err(Error::new(word.span(), "a tool has one effect: keep one of `read`, `idempotent`, `once`"));
+        }
+        Ok(())
+    }
+}
+
+fn set(slot: &mut Option<LitStr>, value: LitStr, word: &Ident) -> Result<()> {
+    match slot.replace(value) {
+        Some(_) => Err(Error::new(word.span(), format!("`{word}` is given twice"))),
+        None => Ok(()),
+    }
+}
+
+fn text(word: &Ident, input: ParseStream) -> Result<LitStr> {
+    let form = format!("`{word}` needs a text: {word} = \"…\"");
+    input.parse::<Token![=]>().map_err(|error| Error::new(error.span(), &form))?;
+    let text: LitStr = input.parse().map_err(|error| Error::new(error.span(), &form))?;
+    if text.value().trim().is_empty() {
+        return Err(Error::new(text.span(), format!("`{word}` is empty")));
+    }
+    Ok(text)
+}
+
+/// Refuses a name that no caller could use.
+pub fn check_name(name: &str, span: Span) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
+    if name.len() > 48 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(allowed) {
+        let rule = "a tool's name starts with a lowercase letter and has lowercase letters, digits, `_` and `-`, at most 48";
+        return Err(Error::new(span, format!("`{name}` cannot be a tool's name: {rule}; set another one with name = \"…\"")));
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes.
+
+use crate::bindings::exports::remit::tool::tools::{Definition, Failure, Guest, Json, Output};
+use crate::host::{to_guest_definition, to_guest_failure, to_guest_output};
+use crate::tool::{Plugin, dispatch};
+
+impl<P: Plugin> Guest for P {
+    fn list() -> Vec<Definition> {
+        P::TOOLS.iter().map(|tool| to_guest_definition((tool.definition)())).collect()
+    }
+
+    fn call(name: String, arguments: Json) -> Result<Output, Failure> {
+        dispatch::<P>(&name, &arguments).map(to_guest_output).map_err(to_guest_failure)
+    }
+}
+
+/// Exports a plugin; `plugin!` calls it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __remit_export {
+    ($plugin:ident) => {
+        $crate::bindings::__export_guest!($plugin with_types_in $crate::bindings);
+    };
+}

@@ -1,0 +1,216 @@
+//! `remit call`: one tool call.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use remit_core::{
+    Error,
+    grant::{Denial, Grants, line},
+    identity::Role,
+    limit::ARGUMENTS_MAX_BYTES,
+    plugin::text::visible_lines,
+};
+use remit_runtime::{Content, Host, Outcome, Project, Request, capability::Event};
+
+use crate::{
+    Exit,
+    error::{exit_of_call, with_hints},
+    opened, output,
+};
+
+/// Call a tool, once, in its sandbox
+///
+/// PLUGIN is a plugin of the project, or the path of a component; PLUGIN/TOOL is understood too. What the tool was refused stands on
+/// standard error, with the grant that would allow it.
+///
+/// Examples:
+///   remit call files search '{"path": "/docs", "pattern": "lock"}'
+///   remit call ./greet.wasm greet '{"name": "Ada"}'
+///   remit call ./fetch.wasm get '{"url": "https://example.com/"}' --grant 'http GET https://example.com/'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Call {
+    /// A plugin's name in `remit.toml`, or the path of a `.wasm`
+    plugin: String,
+    /// The tool; not needed where the plugin has one tool
+    tool: Option<String>,
+    /// Its arguments: JSON, @FILE, or - for standard input; default {}
+    arguments: Option<String>,
+    /// Grant this for the one call: a capability and its scope
+    #[arg(long, value_name = "GRANT")]
+    grant: Vec<String>,
+    /// A key that names the call's effect for outside systems
+    #[arg(long)]
+    key: Option<String>,
+    /// Say yes where the project asks for an approval of this call
+    #[arg(long)]
+    yes: bool,
+}
+
+impl super::Run {
+    pub(super) fn call(&self, mut arguments: Call) -> anyhow::Result<Exit> {
+        split(&mut arguments);
+        let mut grants = Grants::default();
+        for grant in &arguments.grant {
+            grants.merge(line::parse_pair(grant)?)?;
+        }
+        let (host, mut plugin, root, project) = self.target(&arguments.plugin)?;
+        plugin.granted.merge(grants)?;
+        let tool = match (&arguments.tool, plugin.definitions.as_slice()) {
+            (Some(tool), _) => tool.clone(),
+            (None, [only]) => only.name.clone(),
+            (None, tools) => {
+                let names: Vec<_> = tools.iter().map(|tool| tool.name.as_str()).collect();
+                return Err(Error::invalid("which tool?").hint(format!("it has: {}", names.join(", "))).into());
+            }
+        };
+        let text = self.text(arguments.arguments.as_deref())?;
+        let approved = !plugin.asks(&tool) || self.asked(&plugin, &tool, &text, arguments.yes)?;
+        let name = plugin.name.to_string();
+        if let Some((_, error)) = host.load(Project { name: project.clone(), root, plugins: vec![plugin] }).pop() {
+            return Err(error.into());
+        }
+        let mut context = host.context(self.environment.principal.clone(), Role::Owner)?;
+        context.idempotency_key = arguments.key;
+        context.time_zone.clone_from(&self.environment.time_zone);
+        let request = Request { approved, events: Some(Arc::new(show)), ..Request::new(&project, &name, &tool, &text) };
+        let outcome = self.block_on(async { Ok(host.call(&context, &request).await) })?;
+        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome, &name) })
+    }
+
+    /// The host, the plugin, the folder that paths start from, and the project's name.
+    fn target(&self, plugin: &str) -> anyhow::Result<(Host, remit_runtime::Plugin, PathBuf, String)> {
+        if is_path(plugin) {
+            let host = self.host()?;
+            let plugin = opened::plugin_from_file(self, &host, &self.environment.cwd.join(plugin))?;
+            return Ok((host, plugin, self.environment.cwd.clone(), "command-line".to_owned()));
+        }
+        let project = self.open_trusted()?;
+        let plugin = self.approved(&project, project.plugin(plugin)?)?;
+        Ok((self.host_for(Some(&project))?, plugin, project.root, project.project.name))
+    }
+
+    /// The arguments as text, from where they are.
+    #[allow(clippy::disallowed_methods, reason = "arguments are read here, bounded")]
+    fn text(&self, arguments: Option<&str>) -> anyhow::Result<String> {
+        let most = ARGUMENTS_MAX_BYTES as u64 + 1;
+        let mut text = String::new();
+        let bad = |error: std::io::Error, from: &str| Error::invalid(format!("the arguments in {from} cannot be read: {error}"));
+        match arguments {
+            None => text.push_str("{}"),
+            Some("-") => drop(std::io::stdin().take(most).read_to_string(&mut text).map_err(|error| bad(error, "standard input"))?),
+            Some(given) => match given.strip_prefix('@') {
+                None => text.push_str(given),
+                Some(path) => {
+                    let file = std::fs::File::open(self.environment.cwd.join(path)).map_err(|error| bad(error, path))?;
+                    file.take(most).read_to_string(&mut text).map_err(|error| bad(error, path))?;
+                }
+            },
+        }
+        Ok(text)
+    }
+
+    /// Whether a person says yes to this very call.
+    fn asked(&self, plugin: &remit_runtime::Plugin, tool: &str, arguments: &str, yes: bool) -> anyhow::Result<bool> {
+        if yes || !output::interactive() {
+            return Ok(yes);
+        }
+        output::note(&format!("`{}/{tool}` needs your approval. It will be called with:\n{}", plugin.name, visible_lines(arguments, 4096)));
+        Ok(inquire::Confirm::new("Call it?").with_default(false).prompt()?)
+    }
+}
+
+/// `PLUGIN/TOOL` as two words; a path stays one.
+fn split(arguments: &mut Call) {
+    if is_path(&arguments.plugin) {
+        return;
+    }
+    if let Some((plugin, tool)) = arguments.plugin.clone().split_once('/') {
+        arguments.arguments = arguments.tool.replace(tool.to_owned()).or(arguments.arguments.take());
+        arguments.plugin = plugin.to_owned();
+    }
+}
+
+/// Whether the plugin was named by a path.
+pub fn is_path(plugin: &str) -> bool {
+    Path::new(plugin).extension().is_some_and(|extension| extension == "wasm")
+}
+
+/// What a running tool tells.
+fn show(event: Event) {
+    match event {
+        Event::Progress { fraction: Some(fraction), message } => output::note(&format!("{:3.0} % {message}", fraction * 100.0)),
+        Event::Progress { fraction: None, message } => output::note(&message),
+        Event::Log { level, message } => output::note(&format!("{level}: {message}")),
+    }
+}
+
+/// Prints an outcome for a person.
+pub fn print(outcome: &Outcome, plugin: &str) -> Exit {
+    if !outcome.stdout.is_empty() {
+        output::note(outcome.stdout.trim_end());
+    }
+    if !outcome.stderr.is_empty() {
+        output::note(outcome.stderr.trim_end());
+    }
+    let exit = match &outcome.result {
+        Ok(result) => {
+            result.content.iter().for_each(print_piece);
+            Exit::Done
+        }
+        Err(error) => {
+            output::error(&with_hints(error));
+            outcome.backtrace.iter().for_each(|frame| output::note(&format!("    at {frame}")));
+            exit_of_call(error, !outcome.denials.is_empty())
+        }
+    };
+    outcome.denials.iter().for_each(|denial| print_denial(denial, plugin));
+    exit
+}
+
+fn print_piece(piece: &Content) {
+    match piece {
+        Content::Text { text } => output::line(&visible_lines(text, usize::MAX)),
+        other => match serde_json::to_value(other) {
+            Ok(value) => output::json(&value),
+            Err(error) => output::error(&format!("error: a piece of the result cannot be shown: {error}")),
+        },
+    }
+}
+
+/// One refusal, and what would allow it.
+fn print_denial(denial: &Denial, plugin: &str) {
+    output::error(&format!("denied: {denial}"));
+    if let Some(fix) = &denial.fix {
+        let command = if denial.plugin == plugin { format!("remit grant {plugin} {fix}") } else { denial.command().unwrap_or_default() };
+        output::note(&format!("  to allow it: {command}"));
+    }
+}
+
+/// Prints an outcome in the shape of MCP's `CallToolResult`.
+fn print_json(outcome: &Outcome) -> Exit {
+    let (mut document, exit) = match &outcome.result {
+        Ok(result) => (serde_json::to_value(result).unwrap_or(serde_json::Value::Null), Exit::Done),
+        Err(error) => {
+            let text = serde_json::json!({ "content": [{ "type": "text", "text": error.message }] });
+            (text, exit_of_call(error, !outcome.denials.is_empty()))
+        }
+    };
+    let mut meta = serde_json::json!({ "remit/call": outcome.call, "remit/metering": outcome.metering });
+    if let Err(error) = &outcome.result {
+        meta["remit/error"] = serde_json::json!({ "kind": error.kind, "blame": error.blame, "hints": error.hints, "code": error.code });
+    }
+    if !outcome.denials.is_empty() {
+        meta["remit/denials"] = serde_json::json!(outcome.denials);
+    }
+    if !outcome.backtrace.is_empty() {
+        meta["remit/backtrace"] = serde_json::json!(outcome.backtrace);
+    }
+    document["isError"] = serde_json::json!(outcome.result.is_err());
+    document["_meta"] = meta;
+    output::json(&document);
+    exit
+}

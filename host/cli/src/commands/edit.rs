@@ -1,0 +1,252 @@
+//! `remit add`, `remove`, `grant`, `revoke`: changes of `remit.toml` that show their difference and write file and lock together.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use remit_core::{
+    Error,
+    grant::{Grants, authored::AuthoredGrants, line},
+    plugin::{PluginName, diff::diff},
+    project::Project,
+};
+use remit_runtime::project::{MANIFEST_FILE, OpenProject};
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::{Exit, opened, output};
+
+/// Add a plugin to the project; makes `remit.toml` where there is none
+///
+/// Example: remit add plugins/files
+#[derive(Debug, clap::Args)]
+pub struct Add {
+    /// A crate's folder, or the path of a `.wasm`
+    reference: PathBuf,
+    /// Its name in the project; default: made from the path
+    #[arg(long)]
+    name: Option<String>,
+    /// Answer yes
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Remove a plugin from the project, its grants and its approval
+///
+/// Example: remit remove files
+#[derive(Debug, clap::Args)]
+pub struct Remove {
+    /// The plugin
+    plugin: String,
+    /// Answer yes
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Grant a plugin a right
+///
+/// Examples:
+///   remit grant files fs docs:/docs
+///   remit grant fetch http 'GET https://example.com/**'
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Grant {
+    /// The plugin
+    plugin: String,
+    /// fs, http, env, config, kv, tools, or a capability of the application
+    capability: String,
+    /// What of it: fs PATH[:MOUNT][:read|write], http 'METHOD URL', env KEY=VALUE, kv read|write, tools PLUGIN/TOOL
+    scope: String,
+    /// Answer yes
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Take a right from a plugin
+///
+/// Example: remit revoke files fs docs:/docs
+#[derive(Debug, clap::Args)]
+pub struct Revoke {
+    /// The plugin
+    plugin: String,
+    /// Its capability
+    capability: String,
+    /// What of it, as it was granted
+    scope: String,
+}
+
+impl super::Run {
+    pub(super) fn add(&self, arguments: &Add) -> anyhow::Result<Exit> {
+        let project = self.open_or_make()?;
+        let path = self.environment.cwd.join(&arguments.reference);
+        let shown = arguments.reference.display();
+        let is_crate = path.join("Cargo.toml").is_file();
+        if !is_crate && !path.is_file() {
+            return Err(Error::not_found(format!("`{shown}` is neither a crate's folder nor a component"))
+                .hint("name a folder with `Cargo.toml` and `plugin.toml`, or a `.wasm`")
+                .into());
+        }
+        let name: PluginName = match &arguments.name {
+            Some(name) => name.parse()?,
+            None => opened::plugin_name(&path).parse()?,
+        };
+        if project.project.plugins.contains_key(&name) {
+            return Err(Error::new(remit_core::Kind::Conflict, format!("the project has a plugin `{name}` already"))
+                .hint("choose another: --name NAME")
+                .into());
+        }
+        let mut document = document(&project)?;
+        let mut table = Table::new();
+        let source = relative(&project.root, &path)?;
+        if Path::new(&source).is_absolute() {
+            table.insert("outside", value(true));
+        }
+        table.insert("source", value(source));
+        plugins(&mut document)?.insert(name.as_str(), Item::Table(table));
+        if is_crate {
+            let built = self.build_crate(&path, Some(&project.state.built(&name)))?;
+            output::note(&format!("built `{name}`: {} tools", built.section.tools.len()));
+        }
+        self.change(&project, &document, &name, "add", arguments.yes)
+    }
+
+    pub(super) fn remove(&self, arguments: &Remove) -> anyhow::Result<Exit> {
+        let project = self.open()?;
+        let name = project.plugin(&arguments.plugin)?.name.clone();
+        let mut document = document(&project)?;
+        plugins(&mut document)?.remove(name.as_str());
+        output::line(&format!("  - plugin `{name}`, its grants and its approval"));
+        if !super::confirm("Write this?", arguments.yes)? {
+            return Ok(Exit::Denied);
+        }
+        let mut lock = project.lock.clone().unwrap_or_default();
+        lock.plugins.remove(&name);
+        self.approve(&project, lock, Vec::new(), "remove", Some(&document.to_string()))?;
+        Ok(Exit::Done)
+    }
+
+    pub(super) fn grant(&self, arguments: &Grant) -> anyhow::Result<Exit> {
+        let project = self.open()?;
+        let plugin = project.plugin(&arguments.plugin)?;
+        let mut grants = plugin.grants.clone();
+        grants.merge(line::parse(&arguments.capability, &arguments.scope)?)?;
+        if grants == plugin.grants {
+            output::note("it is granted already");
+            return Ok(Exit::Done);
+        }
+        let mut document = document(&project)?;
+        set_grants(&mut document, &plugin.name, &arguments.capability, &grants)?;
+        self.change(&project, &document, &plugin.name, "grant", arguments.yes)
+    }
+
+    pub(super) fn revoke(&self, arguments: &Revoke) -> anyhow::Result<Exit> {
+        let project = self.open()?;
+        let plugin = project.plugin(&arguments.plugin)?;
+        let mut grants = plugin.grants.clone();
+        if !grants.remove(&line::parse_revoked(&arguments.capability, &arguments.scope)?) {
+            let has: Vec<_> = line::format(&plugin.grants)
+                .into_iter()
+                .map(|(capability, scope)| format!("{capability} {}", line::quote(&scope)))
+                .collect();
+            let has = if has.is_empty() { "nothing".to_owned() } else { has.join(", ") };
+            return Err(Error::not_found(format!("`{}` has no such grant", plugin.name)).hint(format!("it has: {has}")).into());
+        }
+        let mut document = document(&project)?;
+        set_grants(&mut document, &plugin.name, &arguments.capability, &grants)?;
+        self.change(&project, &document, &plugin.name, "revoke", true)
+    }
+
+    /// Shows what a new `remit.toml` changes of `name`; on yes, writes it with its lock.
+    fn change(&self, project: &OpenProject, document: &DocumentMut, name: &PluginName, via: &str, yes: bool) -> anyhow::Result<Exit> {
+        let text = document.to_string();
+        let changed = OpenProject { project: Project::parse(MANIFEST_FILE, text.as_bytes())?, ..project.clone() };
+        let current = self.current(&changed, changed.plugin(name.as_str())?)?;
+        let lock = project.lock.clone().unwrap_or_default();
+        let changes = diff(lock.plugins.get(name), &current.locked);
+        if self.global.json {
+            let lines: Vec<_> = changes.list.iter().map(ToString::to_string).collect();
+            output::json(&serde_json::json!({ "plugin": name.as_str(), "changes": lines }));
+        } else {
+            changes.list.iter().for_each(super::review::print_change);
+        }
+        if !super::confirm("Write this to `remit.toml` and `remit.lock`?", yes)? {
+            output::note("nothing was written");
+            return Ok(Exit::Denied);
+        }
+        self.approve(project, lock, vec![(name.clone(), current.locked)], via, Some(&text))?;
+        Ok(Exit::Done)
+    }
+
+    /// The project, or a new one in the working directory.
+    fn open_or_make(&self) -> anyhow::Result<OpenProject> {
+        match self.open() {
+            Err(error) if self.global.project.is_none() && is_missing(&error) => {
+                make(&self.environment.cwd)?;
+                self.open()
+            }
+            opened => opened,
+        }
+    }
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(|error| error.kind == remit_core::Kind::NotFound)
+}
+
+#[allow(clippy::disallowed_methods, reason = "a new project is written here")]
+fn make(folder: &Path) -> anyhow::Result<()> {
+    let name = opened::plugin_name(folder);
+    let path = folder.join(MANIFEST_FILE);
+    std::fs::write(&path, format!("version = 1\n\n[project]\nname = \"{name}\"\n"))
+        .with_context(|| format!("`{}` cannot be written", path.display()))?;
+    output::note(&format!("made {MANIFEST_FILE}"));
+    Ok(())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the text that is edited is read here; its size was checked when the project was opened")]
+fn document(project: &OpenProject) -> anyhow::Result<DocumentMut> {
+    let text = std::fs::read_to_string(project.root.join(MANIFEST_FILE)).context("`remit.toml` cannot be read")?;
+    Ok(text.parse()?)
+}
+
+fn plugins(document: &mut DocumentMut) -> anyhow::Result<&mut Table> {
+    let mut implicit = Table::new();
+    implicit.set_implicit(true);
+    let item = document.entry("plugins").or_insert(Item::Table(implicit));
+    item.as_table_mut().ok_or_else(|| Error::invalid("`plugins` in `remit.toml` is not a table").into())
+}
+
+/// Replaces what is written of one capability; comments elsewhere stay.
+fn set_grants(document: &mut DocumentMut, plugin: &PluginName, capability: &str, grants: &Grants) -> anyhow::Result<()> {
+    let written = toml::to_string(&AuthoredGrants::from(grants))?;
+    let mut written: DocumentMut = written.parse()?;
+    let no_table = || Error::invalid(format!("`plugins.{plugin}` in `remit.toml` is not a table"));
+    let table = plugins(document)?.get_mut(plugin.as_str()).and_then(Item::as_table_mut).ok_or_else(no_table)?;
+    let own = table.entry("grants").or_insert(Item::Table(Table::new())).as_table_like_mut().ok_or_else(no_table)?;
+    match written.remove(capability) {
+        Some(item) => own.insert(capability, inline(item)),
+        None => own.remove(capability),
+    };
+    Ok(())
+}
+
+/// A list of tables on a line of its own each, as people write it.
+fn inline(item: Item) -> Item {
+    match item.into_value() {
+        Ok(mut written) => {
+            if let Some(list) = written.as_array_mut().filter(|list| list.len() > 1) {
+                list.iter_mut().for_each(|one| one.decor_mut().set_prefix("\n    "));
+                list.set_trailing("\n");
+                list.set_trailing_comma(true);
+            }
+            Item::Value(written)
+        }
+        Err(item) => item,
+    }
+}
+
+/// The source as it is written: below the project's folder without its prefix, elsewhere absolute.
+fn relative(root: &Path, path: &Path) -> anyhow::Result<String> {
+    let path = path.canonicalize().with_context(|| format!("`{}` cannot be read", path.display()))?;
+    let written = path.strip_prefix(root).unwrap_or(&path);
+    let text = written.to_str().ok_or_else(|| Error::invalid(format!("`{}` is not UTF-8", written.display())))?;
+    Ok(if text.is_empty() { ".".to_owned() } else { text.to_owned() })
+}

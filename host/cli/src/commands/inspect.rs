@@ -1,0 +1,162 @@
+//! `remit inspect`: what a component is, asks for, is granted and lacks. Runs no guest code.
+
+use std::collections::BTreeSet;
+
+use remit_core::{
+    plugin::{Kind, declared_lines, granted_lines, text::visible},
+    project::Plugin,
+};
+use serde_json::json;
+
+use super::call::is_path;
+use crate::{
+    Exit,
+    opened::{Looked, read_component},
+    output::{self, BAD, DIM, HEAD, WARN},
+};
+
+/// Show what a component is, imports, declares, is granted and lacks; runs none of it
+///
+/// Example: remit inspect target/greet.wasm
+#[derive(Debug, clap::Args)]
+pub struct Inspect {
+    /// A plugin's name in `remit.toml`, or the path of a `.wasm`
+    reference: String,
+}
+
+/// Everything that is shown.
+struct Report {
+    looked: Looked,
+    reference: String,
+    declared: Vec<String>,
+    granted: Vec<String>,
+    /// Capabilities that it imports without declaring them.
+    undeclared: Vec<String>,
+    /// Capabilities that it declares and is not granted.
+    lacking: Vec<String>,
+    /// Capabilities that it is granted and does not declare.
+    unused: Vec<String>,
+}
+
+impl super::Run {
+    pub(super) fn inspect(&self, arguments: &Inspect) -> anyhow::Result<Exit> {
+        let reference = &arguments.reference;
+        let (bytes, plugin) = if is_path(reference) {
+            (read_component(&self.environment.cwd.join(reference))?, None)
+        } else {
+            let project = self.open()?;
+            let plugin = project.plugin(reference)?.clone();
+            (project.artefact(&plugin)?.bytes, Some(plugin))
+        };
+        let report = Report::new(reference, Looked::at(bytes)?, plugin.as_ref());
+        if self.global.json {
+            output::json(&report.json());
+        } else {
+            report.print();
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The first word of each line: its capability.
+fn capabilities(lines: &[String]) -> BTreeSet<&str> {
+    lines.iter().filter_map(|line| line.split_whitespace().next()).collect()
+}
+
+impl Report {
+    fn new(reference: &str, looked: Looked, plugin: Option<&Plugin>) -> Self {
+        let declared: Vec<String> = declared_lines(&looked.declared()).into_iter().collect();
+        let granted: Vec<String> = plugin.map(|plugin| granted_lines(&plugin.grants).into_iter().collect()).unwrap_or_default();
+        let imported: BTreeSet<&str> =
+            looked.inspection.imports.iter().filter(|import| !import.ambient).filter_map(|import| import.capability).collect();
+        let asked = capabilities(&declared);
+        let has = capabilities(&granted);
+        let owned = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
+        let undeclared = if looked.section.is_some() { owned(imported.difference(&asked).collect()) } else { Vec::new() };
+        let lacking = owned(asked.difference(&has).collect());
+        let unused = owned(has.difference(&asked).collect());
+        Self { reference: reference.to_owned(), declared: declared.clone(), granted: granted.clone(), undeclared, lacking, unused, looked }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let inspection = &self.looked.inspection;
+        let tools = self.looked.definitions(&Default::default());
+        let imports = inspection
+            .imports
+            .iter()
+            .map(|import| json!({ "name": import.name, "capability": import.capability, "ambient": import.ambient }));
+        json!({
+            "reference": self.reference,
+            "kind": inspection.kind,
+            "digest": inspection.digest,
+            "bytes": self.looked.bytes.len(),
+            "plugin": self.looked.section.as_ref().map(|section| json!({
+                "name": section.name.as_str(), "version": section.version, "description": section.description })),
+            "exports": inspection.exports,
+            "imports": imports.collect::<Vec<_>>(),
+            "tools": tools.map(|tools| tools.iter().map(super::mcp_tool).collect::<Vec<_>>()),
+            "notOffered": inspection.not_offered.iter().map(|one| json!({ "name": one.name, "reason": one.reason })).collect::<Vec<_>>(),
+            "declared": self.declared,
+            "granted": self.granted,
+            "lacking": self.lacking,
+            "undeclared": self.undeclared,
+            "unused": self.unused,
+        })
+    }
+
+    fn print(&self) {
+        let inspection = &self.looked.inspection;
+        let kind = match inspection.kind {
+            Kind::Tool => "a tool component",
+            Kind::Agent => "an agent",
+            Kind::Plain => "a plain component",
+        };
+        output::line(&format!("{HEAD}{}{HEAD:#}  {kind}, {} KiB", self.reference, self.looked.bytes.len().div_ceil(1024)));
+        if let Some(section) = &self.looked.section {
+            output::line(&format!("  {} {}: {}", section.name, visible(&section.version, 64), visible(&section.description, 400)));
+        }
+        output::line(&format!("  {}", inspection.digest));
+        self.print_tools();
+        let ambient = inspection.imports.iter().filter(|import| import.ambient).count();
+        let imports: Vec<_> = inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect();
+        list("imports", &imports, &format!("{DIM}and {ambient} that every component has{DIM:#}"));
+        list("declares", &self.declared, "");
+        list("is granted", &self.granted, "");
+        warn("imports without declaring", &self.undeclared, "the host denies them");
+        warn("lacks", &self.lacking, "declared, not granted: see `remit grant`");
+        warn("is granted in vain", &self.unused, "granted, not declared: without effect");
+    }
+
+    fn print_tools(&self) {
+        output::line(&format!("{HEAD}tools{HEAD:#}"));
+        match self.looked.definitions(&Default::default()) {
+            Some(tools) => {
+                for tool in tools {
+                    let first = tool.description.lines().next().unwrap_or_default();
+                    output::line(&format!("  {} {DIM}({}){DIM:#}  {}", tool.name, super::effect(tool.effect), visible(first, 120)));
+                }
+            }
+            None => output::line("  not known without running it: it does not carry its definitions (see `remit review`)"),
+        }
+        for one in &self.looked.inspection.not_offered {
+            output::line(&format!("  {BAD}{}{BAD:#}  not offered: {}", visible(&one.name, 96), visible(&one.reason, 200)));
+        }
+    }
+}
+
+fn list(title: &str, lines: &[String], also: &str) {
+    output::line(&format!("{HEAD}{title}{HEAD:#}"));
+    if lines.is_empty() && also.is_empty() {
+        output::line(&format!("  {DIM}nothing{DIM:#}"));
+    }
+    lines.iter().for_each(|line| output::line(&format!("  {}", visible(line, 300))));
+    if !also.is_empty() {
+        output::line(&format!("  {also}"));
+    }
+}
+
+fn warn(title: &str, names: &[String], why: &str) {
+    if !names.is_empty() {
+        output::line(&format!("{WARN}{title}{WARN:#}  {} ({why})", names.join(", ")));
+    }
+}

@@ -1,0 +1,137 @@
+//! The commands, one a file.
+
+mod build;
+mod call;
+mod completions;
+mod demo;
+mod doctor;
+mod edit;
+mod explain;
+mod inspect;
+mod new;
+mod review;
+mod trust;
+
+use std::{future::Future, process::ExitCode};
+
+use anyhow::Context as _;
+use remit_core::plugin::Effect;
+
+use crate::{Exit, Global, environment::Environment};
+
+/// What can be run.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Call(call::Call),
+    Inspect(inspect::Inspect),
+    Explain(explain::Explain),
+    New(new::New),
+    Build(build::Build),
+    Add(edit::Add),
+    Remove(edit::Remove),
+    Grant(edit::Grant),
+    Revoke(edit::Revoke),
+    Review(review::Review),
+    Trust(trust::Trust),
+    Demo(demo::Demo),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+}
+
+/// One run of the command line.
+pub struct Run {
+    pub(crate) global: Global,
+    pub(crate) environment: Environment,
+}
+
+impl Run {
+    /// Runs `command`.
+    ///
+    /// # Errors
+    /// Whatever kept it from doing what it was asked; a tool's own failure is an [`Exit`].
+    pub fn execute(&self, command: Command) -> anyhow::Result<Exit> {
+        match command {
+            Command::Call(arguments) => self.call(arguments),
+            Command::Inspect(arguments) => self.inspect(&arguments),
+            Command::Explain(arguments) => self.explain(&arguments),
+            Command::New(arguments) => self.new_plugin(&arguments),
+            Command::Build(arguments) => self.build(&arguments),
+            Command::Add(arguments) => self.add(&arguments),
+            Command::Remove(arguments) => self.remove(&arguments),
+            Command::Grant(arguments) => self.grant(&arguments),
+            Command::Revoke(arguments) => self.revoke(&arguments),
+            Command::Review(arguments) => self.review(&arguments),
+            Command::Trust(arguments) => self.trust(&arguments),
+            Command::Demo(arguments) => self.demo(&arguments),
+            Command::Doctor(arguments) => self.doctor(&arguments),
+            Command::Completions(arguments) => self.completions(&arguments),
+        }
+    }
+
+    /// Runs `work` on a runtime of its own; Ctrl-C and SIGTERM drop it, which ends whatever runs in it.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the async runtime cannot be started")?;
+        let ended = runtime.block_on(async {
+            let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+            tokio::select! {
+                ended = work => ended,
+                interrupted = tokio::signal::ctrl_c() => interrupted.map_err(anyhow::Error::from).and(Err(Stopped(Exit::Interrupted).into())),
+                _ = terminated.recv() => Err(Stopped(Exit::Terminated).into()),
+            }
+        });
+        // Blocking host work of a dropped call must not hold up the exit.
+        runtime.shutdown_background();
+        ended
+    }
+}
+
+/// A signal ended the command.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped")]
+pub struct Stopped(pub Exit);
+
+/// Acts as the compile worker when this process was started as one.
+pub fn worker() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let is_worker = arguments.next().is_some_and(|name| name == "__compile");
+    is_worker.then(|| remit_runtime::engine::compile_worker_main(std::io::stdin().lock(), std::io::stdout().lock()))
+}
+
+/// An effect class as it is written in files.
+pub fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Read => "read",
+        Effect::Idempotent => "idempotent",
+        Effect::Once => "once",
+    }
+}
+
+/// A definition in MCP's `Tool` shape.
+pub fn mcp_tool(tool: &remit_core::plugin::Definition) -> serde_json::Value {
+    let mut shape = serde_json::json!({
+        "name": tool.name,
+        "description": tool.description,
+        "inputSchema": tool.input_schema,
+        "annotations": { "readOnlyHint": tool.effect == Effect::Read, "idempotentHint": tool.effect != Effect::Once },
+    });
+    if let Some(title) = &tool.title {
+        shape["title"] = serde_json::json!(title);
+    }
+    if let Some(schema) = &tool.output_schema {
+        shape["outputSchema"] = schema.clone();
+    }
+    shape
+}
+
+/// Asks a yes or no; `yes` answers it. Where nobody can be asked, the answer is no, with what to do instead.
+pub fn confirm(question: &str, yes: bool) -> anyhow::Result<bool> {
+    if yes {
+        return Ok(true);
+    }
+    if !crate::output::interactive() {
+        let error = remit_core::Error::invalid("nobody can be asked here, so nothing was written")
+            .hint("say yes with --yes once you have read the difference");
+        return Err(error.into());
+    }
+    Ok(inquire::Confirm::new(question).with_default(false).prompt()?)
+}

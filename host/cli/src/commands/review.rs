@@ -1,0 +1,144 @@
+//! `remit review`: what changed since it was approved, and a person's yes to it.
+
+use remit_core::plugin::{
+    PluginName,
+    diff::{Changes, Sign, diff},
+    lock::{Lock, LockedPlugin},
+};
+use remit_runtime::project::OpenProject;
+
+use crate::{
+    Exit,
+    error::with_hints,
+    output::{self, BAD, GOOD, HEAD, WARN},
+};
+
+/// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
+///
+/// Shows, for each plugin, the difference to what was approved last: its component, tools, imports, declared and granted rights.
+/// Builds nothing. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
+///
+/// Examples:
+///   remit review
+///   remit review --check
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct Review {
+    /// Approve everything that is shown
+    #[arg(long, conflicts_with = "check")]
+    yes: bool,
+    /// Write nothing; end with 3 when anything grew
+    #[arg(long)]
+    check: bool,
+}
+
+/// What a review found of one plugin.
+struct Found {
+    name: PluginName,
+    state: Result<(LockedPlugin, Changes), anyhow::Error>,
+}
+
+impl super::Run {
+    pub(super) fn review(&self, arguments: &Review) -> anyhow::Result<Exit> {
+        let project = self.open()?;
+        let lock = project.lock.clone().unwrap_or_default();
+        let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock)).collect();
+        let gone: Vec<PluginName> = lock.plugins.keys().filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
+        if self.global.json {
+            output::json(&as_json(&found, &gone));
+        } else {
+            found.iter().for_each(Found::print);
+            gone.iter().for_each(|name| output::line(&format!("{HEAD}{name}{HEAD:#}\n  - no longer in `remit.toml`")));
+        }
+        if arguments.check {
+            return Ok(self.checked(&found));
+        }
+        self.decide(&project, lock, found, &gone, arguments.yes)
+    }
+
+    fn find_changes(&self, project: &OpenProject, plugin: &remit_core::project::Plugin, lock: &Lock) -> Found {
+        let state = self.current(project, plugin).map(|current| {
+            let changes = diff(lock.plugins.get(&plugin.name), &current.locked);
+            (current.locked, changes)
+        });
+        Found { name: plugin.name.clone(), state }
+    }
+
+    fn checked(&self, found: &[Found]) -> Exit {
+        let grew = found.iter().any(|found| found.state.as_ref().is_ok_and(|(_, changes)| changes.grew()));
+        let broken = found.iter().any(|found| found.state.is_err());
+        match (grew, broken) {
+            (true, _) => Exit::Denied,
+            (false, true) => Exit::Usage,
+            (false, false) => Exit::Done,
+        }
+    }
+
+    fn decide(&self, project: &OpenProject, mut lock: Lock, found: Vec<Found>, gone: &[PluginName], yes: bool) -> anyhow::Result<Exit> {
+        let mut approved = Vec::new();
+        let mut left = 0;
+        for found in found {
+            let Ok((locked, changes)) = found.state else {
+                left += 1;
+                continue;
+            };
+            if changes.is_empty() {
+                continue;
+            }
+            if super::confirm(&format!("Approve `{}` as shown?", found.name), yes)? {
+                approved.push((found.name, locked));
+            } else {
+                left += 1;
+            }
+        }
+        gone.iter().for_each(|name| drop(lock.plugins.remove(name)));
+        let count = approved.len();
+        if count > 0 || !gone.is_empty() || project.lock.is_none() {
+            self.approve(project, lock, approved, "review", None)?;
+        } else if left == 0 {
+            // Nothing to approve: the review itself is the user's word that the project may run.
+            self.trusted().trust(&project.pins)?;
+        }
+        let beside = if left > 0 { format!(", {left} left out") } else { String::new() };
+        output::note(&format!("{GOOD}reviewed{GOOD:#}: {count} approved{beside}"));
+        Ok(if left > 0 { Exit::Usage } else { Exit::Done })
+    }
+}
+
+impl Found {
+    fn print(&self) {
+        output::line(&format!("{HEAD}{}{HEAD:#}", self.name));
+        match &self.state {
+            Err(error) => {
+                let text = error.downcast_ref::<remit_core::Error>().map_or_else(|| error.to_string(), with_hints);
+                output::line(&format!("  {BAD}not loaded{BAD:#}: {}", text.trim_start_matches("error: ")));
+            }
+            Ok((_, changes)) if changes.is_empty() => output::line("  as approved"),
+            Ok((_, changes)) => changes.list.iter().for_each(print_change),
+        }
+    }
+}
+
+/// One difference, marked by what it does.
+pub fn print_change(change: &remit_core::plugin::diff::Change) {
+    let style = match change.sign {
+        Sign::Added => GOOD,
+        Sign::Removed => BAD,
+        Sign::Changed => WARN,
+    };
+    output::line(&format!("  {style}{change}{style:#}"));
+}
+
+fn as_json(found: &[Found], gone: &[PluginName]) -> serde_json::Value {
+    let one = |found: &Found| match &found.state {
+        Ok((locked, changes)) => serde_json::json!({
+            "plugin": found.name.as_str(),
+            "digest": locked.digest,
+            "grew": changes.grew(),
+            "changes": changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        }),
+        Err(error) => serde_json::json!({ "plugin": found.name.as_str(), "error": error.to_string() }),
+    };
+    let gone: Vec<_> = gone.iter().map(PluginName::as_str).collect();
+    serde_json::json!({ "plugins": found.iter().map(one).collect::<Vec<_>>(), "gone": gone })
+}

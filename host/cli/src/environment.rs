@@ -1,0 +1,86 @@
+//! What the process was started with: read once, here, and handed on as values.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use anyhow::Context as _;
+use remit_core::{Error, identity::Principal};
+use remit_runtime::services::EnvSecrets;
+
+/// The process's surroundings.
+pub struct Environment {
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// This program.
+    pub program: PathBuf,
+    /// `REMIT_PROJECT`.
+    pub project: Option<PathBuf>,
+    /// `REMIT_HOME`: where state of projects lives instead of in them.
+    pub home: Option<PathBuf>,
+    /// Where compiled components are kept.
+    pub cache: PathBuf,
+    /// Where trust is kept.
+    pub trust: PathBuf,
+    /// Who runs the command: `user:<login>`.
+    pub principal: Principal,
+    /// The user's time zone, an IANA name.
+    pub time_zone: String,
+    /// Variables named `REMIT_SECRET_…`.
+    pub secrets: BTreeMap<String, String>,
+    /// `REMIT_LOG`: a filter for logs.
+    pub log: Option<String>,
+}
+
+impl Environment {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// `invalid` when there is neither a home folder nor the variables that stand for it.
+    #[allow(clippy::disallowed_methods, reason = "the one place that reads the process's environment")]
+    pub fn read() -> anyhow::Result<Self> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let folder = |name: &str, below: &str| {
+            let base = variable(name).or_else(|| variable("HOME").map(|home| home.join(below)));
+            let base = base.ok_or_else(|| Error::invalid(format!("neither `HOME` nor `{name}` is set")).hint("set `HOME`"))?;
+            Ok::<_, Error>(base.join("remit"))
+        };
+        let secrets = std::env::vars().filter(|(name, _)| name.starts_with(EnvSecrets::PREFIX)).collect();
+        Ok(Self {
+            cwd: std::env::current_dir().context("the working directory cannot be read")?,
+            program: std::env::current_exe().context("this program's own path cannot be read")?,
+            project: variable("REMIT_PROJECT"),
+            home: variable("REMIT_HOME"),
+            cache: folder("XDG_CACHE_HOME", ".cache")?,
+            trust: folder("XDG_STATE_HOME", ".local/state")?.join("trust"),
+            principal: format!("user:{}", login()).parse()?,
+            time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),
+            secrets,
+            log: std::env::var("REMIT_LOG").ok(),
+        })
+    }
+
+    /// The secrets that were set.
+    pub fn secret_source(&self) -> EnvSecrets {
+        EnvSecrets::new(self.secrets.clone())
+    }
+}
+
+/// The login name, as the system's user database has it; the user's number where it has none.
+#[allow(clippy::disallowed_methods, reason = "the user database is a file, and this is the one reader")]
+fn login() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let line = users.lines().find(|line| line.split(':').nth(2) == Some(uid.as_str()));
+    line.and_then(|line| line.split(':').next()).filter(|name| !name.is_empty()).unwrap_or(&uid).to_owned()
+}
+
+/// Sends logs to standard error.
+pub fn start_logging(environment: &Environment, verbose: u8) {
+    let default = match verbose {
+        0 => "off",
+        1 => "remit=info,remit_runtime=info",
+        _ => "debug",
+    };
+    let filter = environment.log.clone().unwrap_or_else(|| default.to_owned());
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

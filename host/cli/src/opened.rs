@@ -1,0 +1,306 @@
+//! Projects and components as the commands see them: opened, looked into, handed to a host.
+
+use std::{
+    collections::BTreeMap,
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use remit_core::{
+    Error,
+    clock::Clock,
+    grant::Declared,
+    plugin::{
+        Definition, Digest, Kind, PluginName, declared_lines,
+        diff::{Relock, relock},
+        granted_lines,
+        inspect::{Inspection, inspect},
+        lock::{Approval, Lock, LockedPlugin},
+        section::{self, Section},
+    },
+    project::{Plugin, Source},
+};
+use remit_runtime::{
+    Host,
+    plugin::plain_definitions,
+    project::{OpenError, OpenProject, TrustStore, find, open},
+    services::{JsonLines, SystemClock},
+};
+
+use crate::{commands::Run, output};
+
+/// A component that was read and looked into, without running it.
+pub struct Looked {
+    /// Its bytes.
+    pub bytes: Arc<[u8]>,
+    /// What it is.
+    pub inspection: Inspection,
+    /// What it says of itself.
+    pub section: Option<Section>,
+}
+
+impl Looked {
+    /// Looks into `bytes`.
+    ///
+    /// # Errors
+    /// Those of inspection.
+    pub fn at(bytes: impl Into<Arc<[u8]>>) -> anyhow::Result<Self> {
+        let bytes = bytes.into();
+        let inspection = inspect(&bytes, &[])?;
+        let section = section::find(&bytes)?;
+        Ok(Self { bytes, inspection, section })
+    }
+
+    /// What it declares: its own words, or else every capability that it imports.
+    pub fn declared(&self) -> Declared {
+        self.section.as_ref().map_or_else(|| self.inspection.unscoped(), |section| section.declared.clone())
+    }
+
+    /// What it offers, where that is known without running it.
+    pub fn definitions(&self, effects: &BTreeMap<String, remit_core::plugin::Effect>) -> Option<Vec<Definition>> {
+        match (&self.section, self.inspection.kind) {
+            (Some(section), Kind::Tool) => Some(section.tools.clone()),
+            (None, Kind::Tool) => None,
+            (Some(section), Kind::Plain) if effects.is_empty() => Some(section.tools.clone()),
+            (_, _) => Some(plain_definitions(&self.inspection, &BTreeMap::new(), effects)),
+        }
+    }
+}
+
+/// A plugin of a project as it is now, beside what was approved of it.
+pub struct Current {
+    /// The component.
+    pub looked: Looked,
+    /// What a lock would say of it.
+    pub locked: LockedPlugin,
+}
+
+impl Run {
+    /// The project, read but not trusted.
+    ///
+    /// # Errors
+    /// Those of finding and reading it.
+    pub fn open(&self) -> anyhow::Result<OpenProject> {
+        let root = find(self.global.project.as_deref(), self.environment.project.as_deref(), &self.environment.cwd)?;
+        Ok(open(&root, self.environment.home.as_deref()).map_err(opening)?)
+    }
+
+    /// The project, when this user trusts it exactly as it is.
+    ///
+    /// # Errors
+    /// `denied` when it is not trusted; otherwise those of [`Run::open`].
+    pub fn open_trusted(&self) -> anyhow::Result<OpenProject> {
+        let project = self.open()?;
+        self.trusted().check(&project.pins)?;
+        Ok(project)
+    }
+
+    /// Whom this user trusts.
+    pub fn trusted(&self) -> TrustStore {
+        TrustStore::new(self.environment.trust.clone())
+    }
+
+    /// A host for one command, with the user's compile cache and secrets from the environment.
+    ///
+    /// # Errors
+    /// Those of building a host.
+    pub fn host(&self) -> anyhow::Result<Host> {
+        self.host_for(None)
+    }
+
+    /// A host for one command on `project`, whose audit log it writes.
+    ///
+    /// # Errors
+    /// Those of building a host, and of opening the audit log.
+    pub fn host_for(&self, project: Option<&OpenProject>) -> anyhow::Result<Host> {
+        let mut builder = Host::builder()
+            .cache_dir(&self.environment.cache)
+            .worker(&self.environment.program)
+            .secrets(Arc::new(self.environment.secret_source()));
+        if std::io::stderr().is_terminal() {
+            builder = builder.progress(Arc::new(Spinner::default()));
+        }
+        if let Some(project) = project {
+            builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?));
+        }
+        Ok(builder.build()?)
+    }
+
+    /// What `plugin` is now. A component that does not carry its definitions is asked for them, in an instance that is granted nothing.
+    ///
+    /// # Errors
+    /// Those of reading, inspecting and listing it; each concerns this plugin alone.
+    pub fn current(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Current> {
+        let artefact = project.artefact(plugin)?;
+        let looked = Looked::at(artefact.bytes)?;
+        let definitions = match looked.definitions(&plugin.effects) {
+            Some(definitions) => definitions,
+            None => self.block_on(async { Ok(self.host()?.definitions(plugin.name.as_str(), &looked.bytes).await?) })?,
+        };
+        let locked = LockedPlugin {
+            source: plugin.source.to_string(),
+            digest: artefact.digest,
+            kind: looked.inspection.kind,
+            imports: looked.inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect(),
+            declared: declared_lines(&looked.declared()),
+            granted: granted_lines(&plugin.grants),
+            tools: definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
+            approvals: Vec::new(),
+        };
+        Ok(Current { looked, locked })
+    }
+
+    /// `plugin` ready for a host: what the lock says of it, when that is still what is there. A crate under development relocks by
+    /// itself while its rights do not grow.
+    ///
+    /// # Errors
+    /// `unavailable` when it has to be reviewed first, is switched off or not built.
+    pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
+        let artefact = project.artefact(plugin)?;
+        let granted = granted_lines(&plugin.grants);
+        let lock = project.lock.clone().unwrap_or_default();
+        let source = plugin.source.to_string();
+        let (locked, bytes) = match lock.admits(&plugin.name, &source, artefact.digest, &granted) {
+            Ok(locked) => (locked.clone(), artefact.bytes.into()),
+            Err(refusal) => {
+                let current = self.current(project, plugin)?;
+                match relock(&plugin.source, lock.plugins.get(&plugin.name), &current.locked) {
+                    Relock::Unchanged => {}
+                    Relock::Automatic(changes) => {
+                        self.approve(project, lock, vec![(plugin.name.clone(), current.locked.clone())], "relock", None)?;
+                        changes.list.iter().for_each(|change| output::note(&format!("relocked `{}`: {change}", plugin.name)));
+                    }
+                    Relock::NeedsReview(_) => return Err(refusal.into()),
+                }
+                (current.locked, current.looked.bytes)
+            }
+        };
+        let declared = match section::find(&bytes)? {
+            Some(section) => section.declared,
+            None => inspect(&bytes, &[])?.unscoped(),
+        };
+        Ok(remit_runtime::Plugin {
+            name: plugin.name.clone(),
+            source: remit_runtime::plugin::Source::Bytes(bytes),
+            digest: locked.digest,
+            kind: locked.kind,
+            definitions: locked.tools.into_values().collect(),
+            declared,
+            granted: plugin.grants.clone(),
+            limits: plugin.limits,
+            ask: plugin.ask.clone(),
+        })
+    }
+
+    /// Writes `approved` into the lock, with a new `remit.toml` when there is one, and trusts the result.
+    ///
+    /// # Errors
+    /// Those of writing; nothing is loaded that does not fit both files.
+    pub fn approve(
+        &self,
+        project: &OpenProject,
+        mut lock: Lock,
+        approved: Vec<(PluginName, LockedPlugin)>,
+        via: &str,
+        manifest: Option<&str>,
+    ) -> anyhow::Result<()> {
+        for (name, mut plugin) in approved {
+            plugin.approvals = lock.plugins.get(&name).map(|old| old.approvals.clone()).unwrap_or_default();
+            plugin.approvals.push(Approval { by: self.environment.principal.clone(), via: via.to_owned(), at: SystemClock.now() });
+            lock.plugins.insert(name, plugin);
+        }
+        let pins = project.save(manifest, &lock).map_err(opening)?;
+        Ok(self.trusted().trust(&pins)?)
+    }
+}
+
+/// A mistake in a file is shown in its place; anything else is an error like every other.
+pub fn opening(error: OpenError) -> anyhow::Error {
+    match error {
+        OpenError::File(error) => error.into(),
+        OpenError::Other(error) => error.into(),
+    }
+}
+
+/// Reads a component that was named by its path.
+///
+/// # Errors
+/// `not-found` when it is not there; `limit` when it is too large.
+#[allow(clippy::disallowed_methods, reason = "a component that the user names is read here, bounded")]
+pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let failed = |error: std::io::Error| Error::not_found(format!("the component `{}` cannot be read: {error}", path.display()));
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > remit_core::limit::COMPONENT_MAX_BYTES {
+        let most = remit_core::limit::COMPONENT_MAX_BYTES >> 20;
+        return Err(Error::limit(format!("the component `{}` has {size} bytes; at most {most} MiB are read", path.display())).into());
+    }
+    Ok(std::fs::read(path).map_err(failed)?)
+}
+
+/// The crates of a project: name, folder, and where the finished component goes.
+pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf, PathBuf)> {
+    let plugins = project.project.plugins.values();
+    let of = |plugin: &Plugin| match &plugin.source {
+        Source::Crate(path) => Some((plugin.name.clone(), project.root.join(path), project.artefact_path(plugin))),
+        Source::Wasm(_) => None,
+    };
+    plugins.filter_map(of).collect()
+}
+
+/// A plugin straight from a component's file: no project, no lock; granted what the command line says.
+///
+/// # Errors
+/// Those of inspecting it, and of listing its tools.
+pub fn plugin_from_file(run: &Run, host: &Host, path: &Path) -> anyhow::Result<remit_runtime::Plugin> {
+    let looked = Looked::at(read_component(path)?)?;
+    let name: PluginName = plugin_name(path).parse()?;
+    let definitions = match looked.definitions(&BTreeMap::new()) {
+        Some(definitions) => definitions,
+        None => run.block_on(async { Ok(host.definitions(name.as_str(), &looked.bytes).await?) })?,
+    };
+    Ok(remit_runtime::Plugin {
+        declared: looked.declared(),
+        digest: Digest::of(&looked.bytes),
+        kind: looked.inspection.kind,
+        source: remit_runtime::plugin::Source::Bytes(looked.bytes),
+        name,
+        definitions,
+        granted: Default::default(),
+        limits: Default::default(),
+        ask: Vec::new(),
+    })
+}
+
+/// A plugin name made of a file's.
+pub fn plugin_name(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name = name.trim_matches(|c: char| !c.is_ascii_lowercase()).to_owned();
+    let end = name.len().min(remit_core::limit::PLUGIN_NAME_MAX_CHARS);
+    let name = name.get(..end).unwrap_or_default();
+    if name.is_empty() { "plugin".to_owned() } else { name.to_owned() }
+}
+
+/// Shows compilations on a terminal.
+#[derive(Default)]
+struct Spinner(std::sync::Mutex<Option<ProgressBar>>);
+
+impl remit_runtime::engine::Progress for Spinner {
+    fn started(&self, name: &str, bytes: u64) {
+        let bar = ProgressBar::new_spinner().with_message(format!("compiling `{name}` ({} KiB), once", bytes.div_ceil(1024)));
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(Duration::from_millis(100));
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+    }
+
+    fn finished(&self, _: &str) {
+        if let Some(bar) = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What is printed: results on standard output, everything else on standard error.
+
+use std::io::{IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+/// The style of what is done and allowed.
+pub const GOOD: Style = AnsiColor::Green.on_default();
+/// The style of what is refused and wrong.
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+/// The style of what deserves a look.
+pub const WARN: Style = AnsiColor::Yellow.on_default();
+/// The style of what is beside the point.
+pub const DIM: Style = Style::new().dimmed();
+/// The style of a heading.
+pub const HEAD: Style = Style::new().bold();
+
+/// Prints one JSON document.
+pub fn json(value: &serde_json::Value) {
+    line(&value.to_string());
+}
+
+/// Prints a line of result. A reader that has gone away (`| head`) ends the process quietly.
+pub fn line(text: &str) {
+    if writeln!(anstream::stdout(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a line beside the result.
+pub fn note(text: &str) {
+    // Nobody listens to standard error any more: there is nowhere to say so.
+    drop(writeln!(anstream::stderr(), "{text}"));
+}
+
+/// Prints an error; its first word stands out.
+pub fn error(text: &str) {
+    match text.split_once(':') {
+        Some((lead @ ("error" | "denied"), rest)) => note(&format!("{BAD}{lead}:{BAD:#}{rest}")),
+        _ => note(text),
+    }
+}
+
+/// Whether a person can be asked: standard input and standard error are a terminal.
+pub fn interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,116 @@
+//! Adding grants to grants and taking them away.
+
+use super::{Fs, Grants, Http, Kv};
+use crate::{Error, Kind, Result};
+
+impl Grants {
+    /// Adds `other`. Nothing that is granted is lost: where both grant the same thing, the greater access and the greater bounds stay.
+    /// A value of `env` or `config` replaces the one of the same key.
+    ///
+    /// # Errors
+    /// `conflict`, and nothing is changed, when `other` mounts another folder where one is mounted, or other people's `kv`.
+    pub fn merge(&mut self, other: Grants) -> Result<()> {
+        self.check_conflicts(&other)?;
+        for fs in other.fs {
+            match self.fs.iter_mut().find(|own| own.mount == fs.mount) {
+                Some(own) => own.raise(&fs),
+                None => self.fs.push(fs),
+            }
+        }
+        for http in other.http {
+            match self.http.iter_mut().find(|own| own.has_terms_of(&http)) {
+                Some(own) => add_new(&mut own.allow, http.allow),
+                None => self.http.push(http),
+            }
+        }
+        self.env.extend(other.env);
+        self.config.extend(other.config);
+        if let Some(kv) = other.kv {
+            let access = self.kv.as_ref().map_or(kv.access, |own| own.access.max(kv.access));
+            let max_bytes = self.kv.as_ref().map_or(kv.max_bytes, |own| own.max_bytes.max(kv.max_bytes));
+            self.kv = Some(Kv { access, scope: kv.scope, max_bytes });
+        }
+        add_new(&mut self.tools, other.tools);
+        for (name, scopes) in other.custom {
+            add_new(self.custom.entry(name).or_default(), scopes);
+        }
+        Ok(())
+    }
+
+    fn check_conflicts(&self, other: &Grants) -> Result<()> {
+        for fs in &other.fs {
+            if let Some(own) = self.fs.iter().find(|own| own.mount == fs.mount && own.path != fs.path) {
+                return Err(Error::new(Kind::Conflict, format!("`{}` is already mounted at `{}`", own.path, own.mount))
+                    .hint(format!("revoke that grant first, or choose another mount for `{}`", fs.path)));
+            }
+        }
+        match (&self.kv, &other.kv) {
+            (Some(own), Some(kv)) if own.scope != kv.scope => {
+                Err(Error::new(Kind::Conflict, format!("`kv` is already granted with the scope `{}`", own.scope))
+                    .hint("revoke that grant first: each scope holds data of its own"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes away what `other` names, and tells whether anything was taken.
+    ///
+    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool or scope by its pattern, `kv` by its scope;
+    /// access, bounds, addresses and secrets are not compared.
+    pub fn remove(&mut self, other: &Grants) -> bool {
+        let before = self.size();
+        self.fs.retain(|own| !other.fs.iter().any(|fs| fs.path == own.path && fs.mount == own.mount));
+        for own in &mut self.http {
+            own.allow.retain(|pattern| !other.http.iter().any(|http| http.allow.contains(pattern)));
+        }
+        self.http.retain(|own| !own.allow.is_empty());
+        self.env.retain(|key, _| !other.env.contains_key(key));
+        self.config.retain(|key, _| !other.config.contains_key(key));
+        self.kv.take_if(|own| other.kv.as_ref().is_some_and(|kv| kv.scope == own.scope));
+        self.tools.retain(|pattern| !other.tools.contains(pattern));
+        for (name, scopes) in &mut self.custom {
+            scopes.retain(|scope| !other.custom.get(name).is_some_and(|all| all.contains(scope)));
+        }
+        self.custom.retain(|_, scopes| !scopes.is_empty());
+        self.size() != before
+    }
+
+    /// Whether nothing is granted.
+    pub fn is_empty(&self) -> bool {
+        self.size() == 0
+    }
+
+    fn size(&self) -> usize {
+        self.fs.len()
+            + self.http.iter().map(|http| http.allow.len()).sum::<usize>()
+            + self.env.len()
+            + self.config.len()
+            + usize::from(self.kv.is_some())
+            + self.tools.len()
+            + self.custom.values().map(Vec::len).sum::<usize>()
+    }
+}
+
+impl Fs {
+    fn raise(&mut self, other: &Self) {
+        self.access = self.access.max(other.access);
+        self.max_bytes = self.max_bytes.max(other.max_bytes);
+        self.max_files = self.max_files.max(other.max_files);
+    }
+}
+
+impl Http {
+    /// Whether everything but the patterns is the same.
+    fn has_terms_of(&self, other: &Self) -> bool {
+        (&self.secret, self.max_bytes, self.deadline_ms, &self.private)
+            == (&other.secret, other.max_bytes, other.deadline_ms, &other.private)
+    }
+}
+
+fn add_new<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}

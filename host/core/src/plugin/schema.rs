@@ -1,1 +1,0 @@
-//! Tools of plain components: JSON Schemas derived from WIT types.

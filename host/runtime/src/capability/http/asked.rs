@@ -1,0 +1,46 @@
+//! What a guest asked for, and where its refusals are recorded.
+
+use std::net::IpAddr;
+
+use http::Method;
+use remit_core::grant::Denial;
+use url::Url;
+use wasmtime_wasi_http::Error;
+
+use crate::capability::Denials;
+
+/// One request, as denials show it.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    plugin: String,
+    request: String,
+    denials: Denials,
+}
+
+impl Asked {
+    /// `method` to `url`, which need not be canonical when that is why it is refused.
+    pub(super) fn new(plugin: &str, method: &Method, url: impl std::fmt::Display, denials: &Denials) -> Self {
+        Self { plugin: plugin.to_owned(), request: format!("{method} {url}"), denials: denials.clone() }
+    }
+
+    /// Records a denial, and gives back `error` for the guest.
+    pub(super) fn deny(&self, denial: Denial, error: Error) -> Error {
+        self.denials.record(denial);
+        error
+    }
+
+    /// Records a refusal that no grant can lift.
+    pub(super) fn forbid(&self, reason: impl Into<String>, error: Error) -> Error {
+        self.deny(Denial::forbidden(&self.plugin, "http", &self.request, reason), error)
+    }
+
+    /// Records that a bound of the grant was reached.
+    pub(super) fn exceed(&self, reason: impl Into<String>, error: Error) -> Error {
+        self.deny(Denial::quota(&self.plugin, "http", &self.request, reason), error)
+    }
+
+    /// Records that the host leads to `address`, which is neither public nor granted.
+    pub(super) fn private(&self, method: &Method, url: &Url, address: IpAddr) -> Error {
+        self.deny(Denial::private_address(&self.plugin, method.as_str(), url, address), Error::DestinationIpProhibited)
+    }
+}

@@ -1,0 +1,92 @@
+//! Opening the connection: resolve once, keep the addresses that may be connected to, connect to one of those (N1, N2, N3).
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
+
+use rustls::pki_types::ServerName;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::TlsConnector;
+use url::Host;
+use wasmtime_wasi_http::Error;
+
+use super::{failure, gateway::Gateway, plan::Route, target::Target};
+
+/// Addresses of one name that are looked at.
+const ADDRESSES_MAX: usize = 16;
+
+/// An open connection, with TLS or without.
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// Connects to the destination of `route`.
+pub(super) async fn open(gateway: &Gateway, route: &Route) -> Result<Box<dyn Connection>, Error> {
+    let by = route.timeouts.connected();
+    let addresses = addresses(gateway, &route.target.host, by).await?;
+    let stream = connect(&permitted(route, addresses)?, route.target.port, by).await?;
+    if !route.target.tls {
+        return Ok(Box::new(stream));
+    }
+    let connecting = TlsConnector::from(gateway.tls.clone()).connect(server_name(&route.target)?, stream);
+    let stream = timeout_at(by, connecting).await.map_err(|_elapsed| Error::ConnectionTimeout)?;
+    Ok(Box::new(stream.map_err(|error| failure::of_io(&error))?))
+}
+
+/// What the host is called at, asked once.
+async fn addresses(gateway: &Gateway, host: &Host<String>, by: Instant) -> Result<Vec<IpAddr>, Error> {
+    match host {
+        Host::Ipv4(address) => Ok(vec![IpAddr::V4(*address)]),
+        Host::Ipv6(address) => Ok(vec![IpAddr::V6(*address)]),
+        Host::Domain(name) => {
+            let found = timeout_at(by, gateway.resolver.resolve(name)).await.map_err(|_elapsed| Error::DnsTimeout)?;
+            found.map_err(|error| failure::of_lookup(&error))
+        }
+    }
+}
+
+/// Those of `found` that are public or granted by address. If none is, the denial names the first.
+fn permitted(route: &Route, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Error> {
+    let first = found.first().copied().ok_or(Error::DestinationNotFound)?;
+    let permitted: Vec<_> = found.into_iter().filter(|address| route.permits(*address)).take(ADDRESSES_MAX).collect();
+    if permitted.is_empty() {
+        return Err(route.asked.private(&route.method, &route.target.url, first));
+    }
+    Ok(permitted)
+}
+
+/// Tries one address after the other; each has an equal share of the time that is left.
+async fn connect(addresses: &[IpAddr], port: u16, by: Instant) -> Result<TcpStream, Error> {
+    let mut failed = Error::DestinationNotFound;
+    for (tried, address) in addresses.iter().enumerate() {
+        let now = Instant::now();
+        let share = by.saturating_duration_since(now) / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        failed = match timeout_at(now + share, TcpStream::connect(SocketAddr::new(*address, port))).await {
+            Ok(Ok(stream)) => return ready(stream),
+            Ok(Err(error)) => failure::of_io(&error),
+            Err(_elapsed) => Error::ConnectionTimeout,
+        };
+    }
+    Err(failed)
+}
+
+fn ready(stream: TcpStream) -> Result<TcpStream, Error> {
+    stream.set_nodelay(true).map_err(|error: io::Error| failure::of_io(&error))?;
+    Ok(stream)
+}
+
+/// The name that the certificate has to be for: the canonical host.
+fn server_name(target: &Target) -> Result<ServerName<'static>, Error> {
+    match &target.host {
+        Host::Ipv4(address) => Ok(ServerName::from(IpAddr::V4(*address))),
+        Host::Ipv6(address) => Ok(ServerName::from(IpAddr::V6(*address))),
+        Host::Domain(name) => ServerName::try_from(name.clone()).map_err(|error| {
+            tracing::debug!(%error, "a host that no certificate can name");
+            Error::HttpRequestUriInvalid
+        }),
+    }
+}

@@ -1,0 +1,75 @@
+//! Attaching a secret to a request, after the decision and on the wire only.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use remit_core::{
+    grant::{FieldTarget, SecretUse},
+    secret::{ExposeSecret as _, SecretSource},
+};
+use secrecy::zeroize::Zeroizing;
+use url::Url;
+use wasmtime_wasi_http::Error;
+
+use super::{asked::Asked, scrub::Needles};
+
+/// Puts the secret that `rule` names into `headers` or into the query of `wire`, and says what to mask in the response.
+///
+/// A request that already has the field, or any `authorization`, is refused: the guest would choose who it acts as (N13). The
+/// response is asked for uncompressed, since a compressed secret could not be found.
+///
+/// # Errors
+/// `HttpRequestDenied`, with a recorded denial, when the guest set the field itself, or the secret is not set or does not fit.
+pub(super) fn attach(
+    rule: &SecretUse,
+    source: &dyn SecretSource,
+    asked: &Asked,
+    wire: &mut Url,
+    headers: &mut HeaderMap,
+) -> Result<Needles, Error> {
+    refuse_own(rule, asked, wire, headers)?;
+    let value = source.secret(&rule.name).map_err(|error| {
+        tracing::error!(secret = rule.name, %error, internal = error.internal, "a secret could not be read");
+        Error::InternalError(None)
+    })?;
+    let Some(value) = value.filter(|value| !value.expose_secret().is_empty()) else {
+        return Err(
+            asked.forbid(format!("the secret `{}` is not set; set `{}`", rule.name, variable(&rule.name)), Error::HttpRequestDenied)
+        );
+    };
+    let value = value.expose_secret();
+    let field = Zeroizing::new(rule.format.replacen("{}", value, 1));
+    match &rule.target {
+        FieldTarget::Header(name) => {
+            let unfit = |cause: &dyn std::fmt::Display| {
+                tracing::debug!(%cause, "a secret that is no header");
+                let reason = format!("the secret `{}` does not fit into a header; set it without line breaks", rule.name);
+                asked.forbid(reason, Error::HttpRequestDenied)
+            };
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| unfit(&error))?;
+            let mut field = HeaderValue::from_str(&field).map_err(|error| unfit(&error))?;
+            field.set_sensitive(true);
+            headers.insert(name, field);
+        }
+        FieldTarget::Query(name) => {
+            wire.query_pairs_mut().append_pair(name, &field);
+        }
+    }
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    Ok(Needles::of(value))
+}
+
+/// Refuses what a guest set in place of the secret.
+fn refuse_own(rule: &SecretUse, asked: &Asked, url: &Url, headers: &HeaderMap) -> Result<(), Error> {
+    let taken = match &rule.target {
+        FieldTarget::Header(name) if headers.contains_key(name.as_str()) => format!("header `{name}`"),
+        FieldTarget::Query(name) if url.query_pairs().any(|(key, _)| key == name.as_str()) => format!("query field `{name}`"),
+        _ if headers.contains_key(header::AUTHORIZATION) => "header `authorization`".to_owned(),
+        _ => return Ok(()),
+    };
+    let reason = format!("the host attaches the secret `{}` to this request; leave the {taken} out", rule.name);
+    Err(asked.forbid(reason, Error::HttpRequestDenied))
+}
+
+/// The environment variable that sets the secret `name`.
+fn variable(name: &str) -> String {
+    format!("REMIT_SECRET_{}", name.to_ascii_uppercase().replace(['-', '.'], "_"))
+}

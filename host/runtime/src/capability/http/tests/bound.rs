@@ -1,0 +1,61 @@
+use remit_core::{grant::Rule, limit::HTTP_FIELDS_MAX_BYTES};
+use wasmtime_wasi_http::Error;
+
+use super::{
+    server::{Reply, Server},
+    setup::{Setup, assert_ok, denied, get, request, send, undenied},
+};
+
+#[tokio::test]
+async fn n10_an_endless_body_ends_at_the_bound() {
+    for head in ["HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n"] {
+        let server = Server::start(Reply::Endless(head)).await;
+        let url = server.url("127.0.0.1", "/");
+        let egress = Setup::local(&[&format!("GET {url}")]).max_bytes(10_000).egress();
+        let read = send(&egress, get(&url)).await.unwrap();
+        assert!(matches!(read.end, Err(Error::HttpResponseBodySize(Some(10_000)))), "{:?}", read.end);
+        assert_eq!(read.body.len(), 10_000);
+        assert_eq!(denied(&egress).0, Rule::Quota);
+    }
+}
+
+#[tokio::test]
+async fn n10_a_body_of_just_the_bound_is_read() {
+    let server = Server::answering(&"x".repeat(10_000)).await;
+    let url = server.url("127.0.0.1", "/");
+    let egress = Setup::local(&[&format!("GET {url}")]).max_bytes(10_000).egress();
+    let read = send(&egress, get(&url)).await.unwrap();
+    assert_ok(&read);
+    assert_eq!(read.body.len(), 10_000);
+    undenied(&egress);
+}
+
+#[tokio::test]
+async fn n10_a_request_body_is_bounded_whether_its_length_is_announced_or_not() {
+    let server = Server::answering("hello").await;
+    let url = server.url("127.0.0.1", "/");
+    let egress = Setup::local(&[&format!("POST {url}")]).max_bytes(8).egress();
+    for announced in [true, false] {
+        let mut post = request("POST", &url, "123456789");
+        if announced {
+            post.headers_mut().insert("content-length", "9".parse().unwrap());
+        }
+        let refused = send(&egress, post).await;
+        assert!(matches!(refused, Err(Error::HttpRequestBodySize(Some(8)))), "{refused:?}");
+        assert_eq!(denied(&egress).0, Rule::Quota);
+    }
+    assert_ok(&send(&egress, request("POST", &url, "12345678")).await.unwrap());
+}
+
+#[tokio::test]
+async fn a9_a_flood_of_response_fields_is_refused() {
+    let flood = |count| format!("HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n", format!("x-a: {}\r\n", "y".repeat(1000)).repeat(count));
+    for (count, fits) in [(20, true), (2 * HTTP_FIELDS_MAX_BYTES / 1000, false)] {
+        let server = Server::start(Reply::Bytes(flood(count).into_bytes())).await;
+        let url = server.url("127.0.0.1", "/");
+        match send(&Setup::local(&[&format!("GET {url}")]).egress(), get(&url)).await {
+            Ok(_) => assert!(fits),
+            Err(error) => assert!(!fits && matches!(error, Error::HttpResponseHeaderSectionSize(_)), "{error}"),
+        }
+    }
+}

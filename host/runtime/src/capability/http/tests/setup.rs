@@ -1,0 +1,251 @@
+//! A call with grants, and requests as a guest would send them.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    io,
+    net::{IpAddr, Ipv4Addr},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use remit_core::{
+    audit::{AuditRecord, AuditSink},
+    clock::{Clock, Timestamp},
+    grant::{Declared, Denial, FieldTarget, Grants, Http, Resolved, Rule, Scope, SecretUse},
+    id::CallId,
+    identity::{Context, Role},
+    plugin::Effect,
+    secret::{SecretSource, SecretString},
+    store::{KvSpace, KvStore},
+};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+use super::super::{Egress, Gateway, GatewayOptions, Resolve};
+use crate::capability::{Call, Denials, Rights, Services};
+
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Names with one list of addresses for each time they are asked; the last list stays.
+#[derive(Default)]
+pub(super) struct Names {
+    answers: Mutex<HashMap<String, VecDeque<Vec<IpAddr>>>>,
+    pub(super) asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Resolve for Names {
+    async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.asked.lock().unwrap().push(host.to_owned());
+        if host == "stalled.test" {
+            std::future::pending::<()>().await;
+        }
+        let mut answers = self.answers.lock().unwrap();
+        let queue = answers.get_mut(host).ok_or_else(|| io::Error::other("no such name in /etc/secret-host-file"))?;
+        let answer = queue.front().cloned().unwrap_or_default();
+        if queue.len() > 1 {
+            queue.pop_front();
+        }
+        Ok(answer)
+    }
+}
+
+struct Fakes {
+    secrets: BTreeMap<String, String>,
+}
+
+impl AuditSink for Fakes {
+    fn record(&self, _: &AuditRecord<'_>) -> remit_core::Result<()> {
+        Ok(())
+    }
+}
+
+impl Clock for Fakes {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+}
+
+impl SecretSource for Fakes {
+    fn secret(&self, name: &str) -> remit_core::Result<Option<SecretString>> {
+        Ok(self.secrets.get(name).map(|value| SecretString::from(value.as_str())))
+    }
+}
+
+impl KvStore for Fakes {
+    fn kv_get(&self, _: &KvSpace, _: &str) -> remit_core::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    fn kv_set(&self, _: &KvSpace, _: &str, _: Vec<u8>, _: u64) -> remit_core::Result<()> {
+        Ok(())
+    }
+    fn kv_increment(&self, _: &KvSpace, _: &str, delta: i64, _: u64) -> remit_core::Result<i64> {
+        Ok(delta)
+    }
+    fn kv_delete(&self, _: &KvSpace, _: &str) -> remit_core::Result<()> {
+        Ok(())
+    }
+    fn kv_keys(&self, _: &KvSpace, _: Option<&str>, _: usize) -> remit_core::Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+}
+
+/// What a test's call is made of.
+pub(super) struct Setup {
+    pub(super) http: Vec<Http>,
+    pub(super) effect: Effect,
+    pub(super) secrets: BTreeMap<String, String>,
+    pub(super) key: Option<String>,
+    pub(super) call_ms: u64,
+    pub(super) names: Arc<Names>,
+    pub(super) roots: Vec<Vec<u8>>,
+}
+
+impl Setup {
+    /// A call with one grant of `allow`, all bounds wide, nothing private.
+    pub(super) fn new(allow: &[&str]) -> Self {
+        let http = vec![grant(allow)];
+        let names = Arc::default();
+        Self { http, effect: Effect::Once, secrets: BTreeMap::new(), key: None, call_ms: 60_000, names, roots: Vec::new() }
+    }
+
+    /// The same, with loopback granted by address.
+    pub(super) fn local(allow: &[&str]) -> Self {
+        Self::new(allow).private("127.0.0.1")
+    }
+
+    pub(super) fn private(mut self, address: &str) -> Self {
+        self.http[0].private.push(address.parse().unwrap());
+        self
+    }
+
+    pub(super) fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.http[0].max_bytes = max_bytes;
+        self
+    }
+
+    pub(super) fn deadline_ms(mut self, deadline_ms: u64) -> Self {
+        self.http[0].deadline_ms = deadline_ms;
+        self
+    }
+
+    pub(super) fn secret(mut self, target: FieldTarget, format: &str, value: &str) -> Self {
+        self.http[0].secret = Some(SecretUse { name: "git-hub".to_owned(), target, format: format.to_owned() });
+        self.secrets.insert("git-hub".to_owned(), value.to_owned());
+        self
+    }
+
+    pub(super) fn name(self, host: &str, answers: &[&[IpAddr]]) -> Self {
+        let answers = answers.iter().map(|answer| answer.to_vec()).collect();
+        self.names.answers.lock().unwrap().insert(host.to_owned(), answers);
+        self
+    }
+
+    pub(super) fn egress(&self) -> Egress {
+        Egress::new(Arc::new(self.call()))
+    }
+
+    fn call(&self) -> Call {
+        let fakes = || Arc::new(Fakes { secrets: self.secrets.clone() });
+        let options = GatewayOptions { resolver: Some(self.names.clone()), extra_roots: self.roots.clone() };
+        let gateway = Gateway::new(options).unwrap();
+        let services = Services { audit: fakes(), secrets: fakes(), kv: fakes(), clock: fakes(), gateway };
+        let context = Context {
+            call: CallId::new(Timestamp(0), 0),
+            principal: "user:ada".parse().unwrap(),
+            role: Role::Owner,
+            delegation: Vec::new(),
+            session: None,
+            idempotency_key: self.key.clone(),
+            deadline_ms: None,
+            time_zone: "UTC".to_owned(),
+        };
+        let declared = Declared { http: Some(Scope::Any), ..Declared::default() };
+        let granted = Grants { http: self.http.clone(), ..Grants::default() };
+        let resolved = Resolved::new("fetch", self.effect, declared, granted, &context.principal, std::path::Path::new("/"));
+        #[allow(clippy::disallowed_methods, reason = "a deadline of the test's own")]
+        let deadline = Instant::now() + Duration::from_millis(self.call_ms);
+        Call {
+            context,
+            project: "test".to_owned(),
+            rights: Arc::new(Rights { resolved, mounts: Vec::new() }),
+            denials: Denials::default(),
+            deadline,
+            services: Arc::new(services),
+        }
+    }
+}
+
+fn grant(allow: &[&str]) -> Http {
+    let allow = allow.iter().map(|pattern| pattern.parse().unwrap()).collect();
+    Http { allow, secret: None, max_bytes: 1 << 20, deadline_ms: 60_000, private: Vec::new() }
+}
+
+/// A response, read to its end.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) head: http::response::Parts,
+    pub(super) body: Vec<u8>,
+    /// How the body ended.
+    pub(super) end: Result<(), Error>,
+}
+
+impl Read {
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.head.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(super) async fn send(egress: &Egress, request: Request<WasiBody>) -> Result<Read, Error> {
+    send_with(egress, request, RequestOptions::default()).await
+}
+
+pub(super) async fn send_with(egress: &Egress, request: Request<WasiBody>, options: RequestOptions) -> Result<Read, Error> {
+    let (response, driver): (Response<WasiBody>, _) = egress.send(request, options).await?;
+    let driver = tokio::spawn(Box::into_pin(driver));
+    let (head, mut body) = response.into_parts();
+    let mut read = Read { head, body: Vec::new(), end: Ok(()) };
+    while let Some(frame) = body.frame().await {
+        match frame.map(http_body::Frame::into_data) {
+            Ok(data) => read.body.extend(data.unwrap_or_default()),
+            Err(error) => read.end = Err(error),
+        }
+    }
+    driver.abort();
+    Ok(read)
+}
+
+pub(super) fn get(url: &str) -> Request<WasiBody> {
+    request("GET", url, "")
+}
+
+pub(super) fn request(method: &str, url: &str, body: &str) -> Request<WasiBody> {
+    Request::builder().method(method).uri(url).body(text(body)).unwrap()
+}
+
+pub(super) fn text(body: &str) -> WasiBody {
+    Full::new(Bytes::from(body.to_owned())).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The one denial of a call: its rule and what it says.
+pub(super) fn denied(egress: &Egress) -> (Rule, String) {
+    let denials = egress.call.denials.take();
+    let [Denial { rule, reason, .. }] = &denials[..] else { panic!("{denials:?}") };
+    (*rule, reason.clone())
+}
+
+pub(super) fn undenied(egress: &Egress) {
+    assert_eq!(egress.call.denials.take(), []);
+}
+
+pub(super) fn assert_ok(read: &Read) {
+    assert_eq!(read.head.status, StatusCode::OK);
+    assert!(read.end.is_ok(), "{:?}", read.end);
+}

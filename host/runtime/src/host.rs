@@ -1,0 +1,494 @@
+//! The façade: a host loads projects and calls their tools.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    pin::Pin,
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::{Duration, Instant},
+};
+
+use remit_bindings::tool::{ToolPre, remit::tool::types as wit};
+use remit_core::{
+    Error, Kind, Result,
+    audit::{AuditRecord, Metering, Outcome as Ending},
+    grant::{Declared, Denial, Grants, Resolved},
+    id::CallId,
+    identity::{Context, Principal, Role},
+    limit::{CallLimits, DELEGATION_MAX_DEPTH, TOOLS_MAX},
+    plugin::{Definition, Digest, Effect, PluginName, text::visible},
+};
+use tokio::sync::watch;
+use tracing::Instrument;
+use wasmtime::component::Linker;
+
+use crate::{
+    builder::{AnyCapability, Builder},
+    capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring, tools::Dispatch},
+    engine::{CpuMeter, Engine, Failed, Limiter, Permit},
+    output::Output,
+    plugin::{Loaded, Plugin, Tool},
+    quota::Quotas,
+};
+
+/// Runs tools. Cheap to clone; every clone is the same host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+/// A project as an application gives it.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its name.
+    pub name: String,
+    /// The folder that relative paths in grants start from.
+    pub root: PathBuf,
+    /// Its plugins.
+    pub plugins: Vec<Plugin>,
+}
+
+/// What one call is about.
+#[derive(Clone)]
+pub struct Request<'a> {
+    /// The project.
+    pub project: &'a str,
+    /// The plugin.
+    pub plugin: &'a str,
+    /// The tool.
+    pub tool: &'a str,
+    /// Its arguments: a JSON object.
+    pub arguments: &'a str,
+    /// Whether a person approved this very call.
+    pub approved: bool,
+    /// Takes progress and log lines.
+    pub events: Option<Events>,
+}
+
+impl<'a> Request<'a> {
+    /// A call that nobody has approved and nobody listens to.
+    pub fn new(project: &'a str, plugin: &'a str, tool: &'a str, arguments: &'a str) -> Self {
+        Self { project, plugin, tool, arguments, approved: false, events: None }
+    }
+}
+
+/// How a call ended, with all that the host knows of it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The call.
+    pub call: CallId,
+    /// What it gave.
+    pub result: Result<Output>,
+    /// What was refused on the way, whatever the guest made of it.
+    pub denials: Vec<Denial>,
+    /// What it used.
+    pub metering: Metering,
+    /// After a trap: the guest's functions, innermost first, safe to show.
+    pub backtrace: Vec<String>,
+    /// The last bytes of its standard output, safe to show.
+    pub stdout: String,
+    /// The last bytes of its standard error, safe to show.
+    pub stderr: String,
+}
+
+pub(crate) struct Inner {
+    me: Weak<Self>,
+    engine: Arc<Engine>,
+    linker: Linker<CallState>,
+    services: Arc<Services>,
+    custom: Vec<Arc<dyn AnyCapability>>,
+    interfaces: Vec<&'static str>,
+    quotas: Arc<Quotas>,
+    projects: RwLock<HashMap<String, Arc<Served>>>,
+    stopping: watch::Sender<bool>,
+    killed: watch::Sender<bool>,
+}
+
+struct Served {
+    root: PathBuf,
+    plugins: BTreeMap<String, Arc<Loaded>>,
+}
+
+impl From<Arc<Inner>> for Host {
+    fn from(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+}
+
+impl Host {
+    /// Starts building one.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Serves `project`, in place of an earlier one of that name; calls that run go on with what they started with. A plugin whose
+    /// definitions are not acceptable is left out and returned with the reason; the rest serves.
+    pub fn load(&self, project: Project) -> Vec<(PluginName, Error)> {
+        let mut refused = Vec::new();
+        let mut plugins = BTreeMap::new();
+        for plugin in project.plugins {
+            let name = plugin.name.clone();
+            match Loaded::new(plugin) {
+                Ok(loaded) => {
+                    plugins.insert(name.to_string(), Arc::new(loaded));
+                }
+                Err(error) => refused.push((name, error)),
+            }
+        }
+        let served = Arc::new(Served { root: project.root, plugins });
+        self.0.projects.write().unwrap_or_else(PoisonError::into_inner).insert(project.name, served);
+        refused
+    }
+
+    /// Stops serving a project; calls that run go on.
+    pub fn unload(&self, project: &str) {
+        self.0.projects.write().unwrap_or_else(PoisonError::into_inner).remove(project);
+    }
+
+    /// A context for a call that starts now.
+    ///
+    /// # Errors
+    /// `host` when the machine gives no randomness.
+    pub fn context(&self, principal: Principal, role: Role) -> Result<Context> {
+        self.0.context(principal, role)
+    }
+
+    /// Calls a tool. Cancel-safe: dropping the future ends the guest, and its instance is thrown away.
+    ///
+    /// Every ending is an [`Outcome`]: `not-found` (project, plugin, tool), `invalid` (arguments), `denied` (the role, or a right that
+    /// is missing), `limit` (deadline, memory, output, quota), `unavailable`, `guest` (a trap, a failure of its own), `host`.
+    pub async fn call(&self, context: &Context, request: &Request<'_>) -> Outcome {
+        let span = tracing::info_span!("call", call = %context.call, principal = %context.principal, project = request.project,
+            plugin = request.plugin, tool = request.tool);
+        self.0.call(context, request, true).instrument(span).await
+    }
+
+    /// Asks a component that exports `remit:tool/tools` for its definitions, in an instance that is granted nothing.
+    ///
+    /// # Errors
+    /// Those of compiling and running it; `invalid` when a definition is not acceptable.
+    pub async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
+        self.0.definitions(name, component).await
+    }
+
+    /// The WIT interfaces of the application's own capabilities.
+    pub fn interfaces(&self) -> &[&'static str] {
+        &self.0.interfaces
+    }
+
+    /// Refuses new calls, waits until those that run have ended, and ends the rest at `deadline`.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.0.stopping.send_replace(true);
+        if tokio::time::timeout(deadline, self.0.stopping.closed()).await.is_err() {
+            self.0.killed.send_replace(true);
+            self.0.stopping.closed().await;
+        }
+    }
+}
+
+impl Inner {
+    pub fn new(
+        me: Weak<Self>,
+        engine: Arc<Engine>,
+        linker: Linker<CallState>,
+        services: Arc<Services>,
+        custom: Vec<Arc<dyn AnyCapability>>,
+        quotas: Arc<Quotas>,
+    ) -> Self {
+        let interfaces = custom.iter().flat_map(|custom| custom.interfaces()).copied().collect();
+        let (stopping, killed) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self { me, engine, linker, services, custom, interfaces, quotas, projects: RwLock::default(), stopping, killed }
+    }
+
+    fn context(&self, principal: Principal, role: Role) -> Result<Context> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Error::host("the machine gives no randomness", error))?;
+        Ok(Context {
+            call: CallId::new(self.services.clock.now(), u128::from_le_bytes(random)),
+            principal,
+            role,
+            delegation: Vec::new(),
+            session: None,
+            idempotency_key: None,
+            deadline_ms: None,
+            time_zone: "UTC".to_owned(),
+        })
+    }
+
+    async fn call(&self, context: &Context, request: &Request<'_>, outermost: bool) -> Outcome {
+        let started = now();
+        let denials = Denials::default();
+        let mut running = Running::default();
+        let result = self.attempt(context, request, outermost, started, &denials, &mut running).await;
+        let mut metering = running.metering;
+        metering.wall_us = micros(started.elapsed());
+        metering.bytes_in = request.arguments.len() as u64;
+        let (result, backtrace) = match result {
+            Ok((output, bytes)) => {
+                metering.bytes_out = bytes as u64;
+                (Ok(output), Vec::new())
+            }
+            Err(failed) => (Err(failed.error), failed.backtrace),
+        };
+        let denials = denials.take();
+        let result = self.audit(context, request, &running.digest, &denials, metering, result);
+        Outcome { call: context.call, result, denials, metering, backtrace, stdout: running.stdout.text(), stderr: running.stderr.text() }
+    }
+
+    async fn attempt(
+        &self,
+        context: &Context,
+        request: &Request<'_>,
+        outermost: bool,
+        started: Instant,
+        denials: &Denials,
+        running: &mut Running,
+    ) -> Result<(Output, usize), Failed> {
+        let mut killed = self.killed.subscribe();
+        let _in_flight = self.stopping.subscribe();
+        if *self.stopping.borrow() {
+            return Err(Error::unavailable("the host is shutting down").into());
+        }
+        let (served, plugin) = self.find(request)?;
+        running.digest = Some(plugin.spec.digest);
+        let tool = plugin.tool(request.tool)?;
+        self.admissible(context, request, &plugin, denials)?;
+        let arguments = tool.arguments(request.arguments)?;
+        let limits = plugin.spec.limits;
+        let principal = context.principal.to_string();
+        let _place = self.quotas.take(&principal, request.project, limits.memory_mib)?;
+        let deadline_ms = context.deadline_ms.map_or(limits.deadline_ms, |deadline_ms| deadline_ms.min(limits.deadline_ms));
+        let deadline = started + Duration::from_millis(deadline_ms);
+        let late = || Error::limit(format!("the call took longer than its deadline of {deadline_ms} ms")).hint(DEADLINE_HINT);
+        let work = async {
+            plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
+            // A nested call runs within the permit of the call that made it: two that wait for each other would never end.
+            let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
+            let rights = plugin.rights(&context.principal, tool.definition.effect, &served.root)?;
+            let call = self.prepare(context, request, rights, denials, deadline);
+            self.run(&plugin, tool, call, request.arguments, &arguments, running).await
+        };
+        tokio::select! {
+            biased;
+            result = tokio::time::timeout_at(deadline.into(), work) => result.unwrap_or_else(|_elapsed| Err(late().into())),
+            _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the call").into()),
+        }
+    }
+
+    fn find(&self, request: &Request<'_>) -> Result<(Arc<Served>, Arc<Loaded>)> {
+        let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
+        let served = projects.get(request.project);
+        let served = served.ok_or_else(|| Error::not_found(format!("no project `{}` is loaded", visible(request.project, 64))))?;
+        let plugin = served.plugins.get(request.plugin).ok_or_else(|| {
+            let names: Vec<_> = served.plugins.keys().map(String::as_str).collect();
+            Error::not_found(format!("the project serves no plugin `{}`", visible(request.plugin, 64)))
+                .hint(format!("it serves: {}", names.join(", ")))
+        })?;
+        Ok((served.clone(), plugin.clone()))
+    }
+
+    /// What is decided before anything runs: the caller's role, the approval, the depth of the chain.
+    fn admissible(&self, context: &Context, request: &Request<'_>, plugin: &Loaded, denials: &Denials) -> Result<()> {
+        if !context.role.allows(request.plugin, request.tool) {
+            let denial = Denial::role(request.plugin, request.tool, &context.principal.to_string());
+            let error = Error::denied(denial.to_string()).hint("give the principal a role with this tool in `[roles]` of `remit.toml`");
+            denials.record(denial);
+            return Err(error);
+        }
+        if context.delegation.len() > DELEGATION_MAX_DEPTH {
+            return Err(Error::limit(format!("tools called tools more than {DELEGATION_MAX_DEPTH} deep")));
+        }
+        if plugin.spec.asks(request.tool) && !request.approved {
+            let denial = Denial::approval(request.plugin, request.tool);
+            let error = Error::denied(denial.to_string()).hint("a person has to approve this very call").code("E-APPROVAL");
+            denials.record(denial);
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, context: &Context, request: &Request<'_>, rights: Arc<Rights>, denials: &Denials, deadline: Instant) -> Arc<Call> {
+        Arc::new(Call {
+            context: context.clone(),
+            project: request.project.to_owned(),
+            rights,
+            denials: denials.clone(),
+            deadline,
+            services: self.services.clone(),
+            events: request.events.clone(),
+            dispatch: self.me.clone(),
+        })
+    }
+
+    async fn run(
+        &self,
+        plugin: &Loaded,
+        tool: &Tool,
+        call: Arc<Call>,
+        text: &str,
+        arguments: &serde_json::Value,
+        running: &mut Running,
+    ) -> Result<(Output, usize), Failed> {
+        let state = self.state(&call, plugin.spec.limits.memory_bytes(), running);
+        let mut store = self.engine.store(state, call.deadline, plugin.hostcall_fuel());
+        let (result, cpu_us) = CpuMeter::new(plugin.run(&mut store, &tool.definition.name, text, arguments)).await;
+        running.metering.cpu_us = cpu_us;
+        running.metering.memory_peak_bytes = store.data().limiter.peak_bytes() as u64;
+        let (output, bytes) = result.map_err(|failed| failed.explain(&store.data().limiter))?;
+        tool.check_output(&output)?;
+        Ok((output, bytes))
+    }
+
+    fn state(&self, call: &Arc<Call>, memory_bytes: usize, running: &Running) -> CallState {
+        let mut table = wasmtime::component::ResourceTable::new();
+        table.set_max_capacity(remit_core::limit::RESOURCE_TABLE_MAX);
+        CallState {
+            table,
+            wasi: basics::wasi(call, &running.stdout, &running.stderr),
+            limiter: Limiter::new(memory_bytes),
+            fs: fs::State::new(&call.rights.mounts),
+            http: http::State::new(call.clone()),
+            custom: self.custom.iter().map(|custom| custom.state(call)).collect(),
+            call: call.clone(),
+        }
+    }
+
+    fn audit(
+        &self,
+        context: &Context,
+        request: &Request<'_>,
+        digest: &Option<Digest>,
+        denials: &[Denial],
+        metering: Metering,
+        result: Result<Output>,
+    ) -> Result<Output> {
+        let digest = digest.map(|digest| digest.to_string()).unwrap_or_else(|| "unknown".to_owned());
+        let record = AuditRecord {
+            at: self.services.clock.now(),
+            call: context.call,
+            principal: &context.principal,
+            delegation: &context.delegation,
+            project: request.project,
+            plugin: request.plugin,
+            digest: &digest,
+            tool: request.tool,
+            arguments_sha256: &Digest::of(request.arguments.as_bytes()).hex(),
+            outcome: match &result {
+                Ok(_) => Ending::Done,
+                Err(error) => Ending::Failed { kind: error.kind, blame: error.blame },
+            },
+            denials,
+            metering,
+        };
+        self.services.audit.record(&record)?;
+        result
+    }
+
+    async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
+        let limits = CallLimits::default();
+        let deadline = now() + Duration::from_millis(limits.deadline_ms);
+        let compiled = self.engine.component(name, component, &Digest::of(component)).await?;
+        let unlinked = |error: wasmtime::Error| Error::invalid(format!("`{name}` cannot be linked")).internal(format!("{error:#}"));
+        let pre = ToolPre::new(self.linker.instantiate_pre(&compiled).map_err(unlinked)?).map_err(unlinked)?;
+        let principal: Principal = "service:review".parse()?;
+        let resolved = Resolved::new(name, Effect::Read, Declared::default(), Grants::default(), &principal, std::path::Path::new("/"));
+        let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
+        let context = self.context(principal, Role::Tools(Vec::new()))?;
+        let request = Request::new("", name, "", "");
+        let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
+        let mut store =
+            self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, remit_core::limit::HOSTCALL_FUEL);
+        let list = async {
+            let guest = pre.instantiate_async(&mut store).await?;
+            guest.remit_tool_tools().call_list(&mut store).await
+        };
+        let listed = tokio::time::timeout_at(deadline.into(), list).await;
+        let listed = listed.map_err(|elapsed| Error::limit(format!("`{name}` did not list its tools in time: {elapsed}")))?;
+        let listed = listed.map_err(|error| Failed::from(error).explain(&store.data().limiter).error)?;
+        if listed.len() > TOOLS_MAX {
+            return Err(Error::limit(format!("`{name}` lists {} tools; at most {TOOLS_MAX} are served", listed.len())));
+        }
+        listed.into_iter().map(definition).collect()
+    }
+}
+
+const DEADLINE_HINT: &str = "raise `limits.deadline_ms` of the plugin in `remit.toml`, or ask the tool for less";
+
+/// What is known of a call while it runs.
+#[derive(Default)]
+struct Running {
+    digest: Option<Digest>,
+    metering: Metering,
+    stdout: Ring,
+    stderr: Ring,
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn definition(listed: wit::Definition) -> Result<Definition> {
+    let schema = |text: &str| {
+        serde_json::from_str(text)
+            .map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))
+    };
+    let definition = Definition {
+        input_schema: schema(&listed.input_schema)?,
+        output_schema: listed.output_schema.as_deref().map(schema).transpose()?,
+        name: listed.name.clone(),
+        title: listed.title.clone(),
+        description: listed.description.clone(),
+        effect: match listed.effect {
+            wit::Effect::Read => Effect::Read,
+            wit::Effect::Idempotent => Effect::Idempotent,
+            wit::Effect::Once => Effect::Once,
+        },
+    };
+    definition.check()?;
+    Ok(definition)
+}
+
+impl Dispatch for Inner {
+    fn dispatch<'a>(
+        self: Arc<Self>,
+        caller: &'a Call,
+        plugin: &'a str,
+        tool: &'a str,
+        arguments: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<wit::Output, wit::Failure>> + Send + 'a>> {
+        Box::pin(async move {
+            let failed = |error: Error| wit::Failure::Failed(error.message);
+            let mut context = self.context(caller.context.principal.clone(), caller.context.role.clone()).map_err(failed)?;
+            context.delegation.clone_from(&caller.context.delegation);
+            context.delegation.push(caller.rights.resolved.plugin.clone());
+            context.session = caller.context.session;
+            context.time_zone.clone_from(&caller.context.time_zone);
+            context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
+            let request = Request { events: caller.events.clone(), ..Request::new(&caller.project, plugin, tool, arguments) };
+            if caller.rights.resolved.effect == Effect::Read && !self.reads(&request) {
+                return Err(wit::Failure::Denied(format!(
+                    "a tool that only reads may not call `{}/{}`",
+                    visible(plugin, 64),
+                    visible(tool, 64)
+                )));
+            }
+            let outcome = self.call(&context, &request, false).await;
+            outcome.denials.into_iter().for_each(|denial| caller.denials.record(denial));
+            match outcome.result {
+                Ok(output) => Ok(output.into_guest()),
+                Err(error) => Err(match error.kind {
+                    Kind::Invalid | Kind::NotFound => wit::Failure::InvalidArguments(error.message),
+                    Kind::Denied => wit::Failure::Denied(error.message),
+                    Kind::Unavailable => wit::Failure::Unavailable(error.message),
+                    _ => wit::Failure::Failed(error.message),
+                }),
+            }
+        })
+    }
+}
+
+impl Inner {
+    /// Whether the tool of `request` is known to change nothing.
+    fn reads(&self, request: &Request<'_>) -> bool {
+        let effect = self.find(request).and_then(|(_, plugin)| Ok(plugin.tool(request.tool)?.definition.effect));
+        effect.is_ok_and(|effect| effect == Effect::Read)
+    }
+}

@@ -1,0 +1,318 @@
+//! A plugin that is being served: its tools, its compiled component, the rights of each principal.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use remit_bindings::tool::{ToolPre, remit::tool::types::Failure};
+use remit_core::{
+    Error, Result,
+    grant::Resolved,
+    identity::Principal,
+    limit::{ARGUMENTS_MAX_BYTES, HOSTCALL_FUEL, JSON_MAX_DEPTH},
+    plugin::{
+        Definition, Effect, Kind,
+        inspect::{inspect, inspect_interface},
+        schema,
+        text::visible,
+    },
+};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+use wasmtime::{
+    Store,
+    component::{Component, ComponentExportIndex, InstancePre, Linker, Val, types},
+};
+
+use super::{Plugin, value};
+use crate::{
+    capability::{CallState, Rights, fs},
+    engine::{Engine, Failed},
+    output::Output,
+};
+
+/// Most principals whose rights are kept ready; beyond that they are resolved anew.
+const RIGHTS_KEPT: usize = 1024;
+
+/// A served plugin.
+pub(crate) struct Loaded {
+    pub spec: Plugin,
+    tools: HashMap<String, Arc<Tool>>,
+    linked: OnceCell<Linked>,
+    rights: Mutex<HashMap<(Principal, Effect), Arc<Rights>>>,
+}
+
+/// A tool with its schemas ready to check.
+pub(crate) struct Tool {
+    pub definition: Definition,
+    input: jsonschema::Validator,
+    output: Option<jsonschema::Validator>,
+}
+
+enum Linked {
+    Tool(ToolPre<CallState>),
+    Plain(InstancePre<CallState>, HashMap<String, PlainExport>),
+}
+
+struct PlainExport {
+    function: ComponentExportIndex,
+    params: Vec<String>,
+}
+
+impl Loaded {
+    /// Prepares what needs no component: schemas.
+    ///
+    /// # Errors
+    /// `invalid` when a definition is not acceptable.
+    pub fn new(spec: Plugin) -> Result<Self> {
+        let mut tools = HashMap::new();
+        for definition in &spec.definitions {
+            definition.check()?;
+            let tool = Tool {
+                input: validator(&definition.name, &definition.input_schema)?,
+                output: definition.output_schema.as_ref().map(|schema| validator(&definition.name, schema)).transpose()?,
+                definition: definition.clone(),
+            };
+            if tools.insert(definition.name.clone(), Arc::new(tool)).is_some() {
+                return Err(Error::invalid(format!("two tools are named `{}`", definition.name)));
+            }
+        }
+        Ok(Self { spec, tools, linked: OnceCell::new(), rights: Mutex::default() })
+    }
+
+    /// The tool `name`.
+    ///
+    /// # Errors
+    /// `not-found`, with the names there are.
+    pub fn tool(&self, name: &str) -> Result<&Arc<Tool>> {
+        self.tools.get(name).ok_or_else(|| {
+            let names: Vec<_> = self.spec.definitions.iter().map(|tool| tool.name.as_str()).collect();
+            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64)))
+                .hint(format!("it has: {}", names.join(", ")))
+        })
+    }
+
+    /// The rights of `principal`, with the granted folders opened once.
+    ///
+    /// # Errors
+    /// Those of opening a granted folder.
+    pub fn rights(&self, principal: &Principal, effect: Effect, root: &Path) -> Result<Arc<Rights>> {
+        let key = (principal.clone(), effect);
+        if let Some(rights) = self.rights.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(rights.clone());
+        }
+        let spec = &self.spec;
+        let resolved = Resolved::new(spec.name.as_str(), effect, spec.declared.clone(), spec.granted.clone(), principal, root);
+        let mounts = fs::open(&resolved.mounts)?;
+        let rights = Arc::new(Rights { resolved, mounts });
+        let mut kept = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= RIGHTS_KEPT {
+            kept.clear();
+        }
+        kept.insert(key, rights.clone());
+        Ok(rights)
+    }
+
+    /// Compiles and links the component, once; a failure is not remembered.
+    ///
+    /// # Errors
+    /// Those of reading, compiling and linking.
+    pub async fn link(&self, engine: &Engine, linker: &Linker<CallState>, interfaces: &[&str]) -> Result<()> {
+        let link = async || {
+            let bytes = self.spec.source.read(&self.spec.digest)?;
+            let component = engine.component(self.spec.name.as_str(), &bytes, &self.spec.digest).await?;
+            self.prepare(&bytes, &component, linker, interfaces)
+        };
+        self.linked.get_or_try_init(link).await.map(|_| ())
+    }
+
+    fn prepare(&self, bytes: &[u8], component: &Component, linker: &Linker<CallState>, interfaces: &[&str]) -> Result<Linked> {
+        let unlinked = |error: wasmtime::Error| match inspect(bytes, interfaces) {
+            Err(refusal) => refusal,
+            Ok(_) => Error::invalid(format!("`{}` cannot be linked", self.spec.name)).internal(format!("{error:#}")),
+        };
+        let pre = linker.instantiate_pre(component).map_err(unlinked)?;
+        match self.spec.kind {
+            Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
+            Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
+            Kind::Plain => {
+                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).tools;
+                let mut exports = HashMap::new();
+                for (definition, function) in functions {
+                    let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));
+                    let index = component.get_export_index(instance.as_ref(), &function.function);
+                    let index = index
+                        .ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
+                    exports.insert(
+                        definition.name,
+                        PlainExport { function: index, params: function.params.into_iter().map(|param| param.name).collect() },
+                    );
+                }
+                Ok(Linked::Plain(pre, exports))
+            }
+        }
+    }
+
+    /// Bytes that may be lifted out of the guest in one call.
+    pub fn hostcall_fuel(&self) -> usize {
+        match self.spec.kind {
+            Kind::Plain => self.spec.limits.output_bytes().saturating_mul(40),
+            _ => HOSTCALL_FUEL.max(self.spec.limits.output_bytes()),
+        }
+    }
+
+    /// Calls `tool` in a fresh instance in `store`. `text` and `arguments` are the same arguments. Returns the result and its size.
+    ///
+    /// # Errors
+    /// A failure of the guest or of the engine.
+    pub async fn run(
+        &self,
+        mut store: &mut Store<CallState>,
+        tool: &str,
+        text: &str,
+        arguments: &Value,
+    ) -> Result<(Output, usize), Failed> {
+        let max_bytes = self.spec.limits.output_bytes();
+        match self.linked.get() {
+            Some(Linked::Tool(pre)) => {
+                let guest = pre.instantiate_async(&mut store).await?;
+                let result = guest.remit_tool_tools().call_call(&mut store, &tool.to_owned(), &text.to_owned()).await?;
+                Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
+            }
+            Some(Linked::Plain(pre, exports)) => {
+                let export = exports.get(tool).ok_or_else(|| Error::not_found(format!("no function `{tool}`")))?;
+                let instance = pre.instantiate_async(&mut store).await?;
+                let function = instance.get_func(&mut store, export.function);
+                let function = function.ok_or_else(|| Error::host("the component lost a function", tool))?;
+                let ty = function.ty(&store);
+                let params = plain_params(&export.params, &ty, arguments)?;
+                let mut results = vec![Val::Bool(false); ty.results().len()];
+                function.call_async(&mut store, &params, &mut results).await?;
+                Ok(plain_output(&results, ty.results(), max_bytes)?)
+            }
+            None => Err(Error::host("the plugin is not linked", tool).into()),
+        }
+    }
+}
+
+fn validator(tool: &str, schema: &Value) -> Result<jsonschema::Validator> {
+    let options = jsonschema::options().with_draft(jsonschema::Draft::Draft202012);
+    options.build(schema).map_err(|error| Error::invalid(format!("a schema of the tool `{tool}` is not valid: {error}")))
+}
+
+/// What a guest's own failure is to the caller.
+fn failure(failure: Failure) -> Error {
+    let text = |message: &str| visible(message, remit_core::limit::GUEST_TEXT_MAX_CHARS);
+    match failure {
+        Failure::InvalidArguments(message) => Error::invalid(text(&message)),
+        Failure::Denied(message) => Error::denied(text(&message)).blame(remit_core::Blame::Guest),
+        Failure::Unavailable(message) => Error::unavailable(text(&message)),
+        Failure::Failed(message) => Error::guest(text(&message)),
+    }
+}
+
+fn plain_params(names: &[String], ty: &types::ComponentFunc, arguments: &Value) -> Result<Vec<Val>> {
+    let of = |(name, (_, ty)): (&String, (&str, types::Type))| {
+        value::from_json(arguments.get(name).unwrap_or(&Value::Null), &ty).map_err(|mut error| {
+            error.message = format!("`{name}`: {}", error.message);
+            error
+        })
+    };
+    names.iter().zip(ty.params()).map(of).collect()
+}
+
+/// `result<T, E>` as the only result: ok is the output, err is a failure. What is no object is wrapped as `{"result": …}`.
+fn plain_output(results: &[Val], types: impl ExactSizeIterator<Item = types::Type>, max_bytes: usize) -> Result<(Output, usize)> {
+    let (Some(result), Some(ty)) = (results.first(), types.into_iter().next()) else {
+        return Ok((Output::structured(serde_json::json!({})), 2));
+    };
+    let (result, ty) = match (result, &ty) {
+        (Val::Result(Ok(value)), types::Type::Result(of)) => (value.as_deref(), of.ok()),
+        (Val::Result(Err(value)), types::Type::Result(of)) => {
+            let text = match (value.as_deref(), of.err()) {
+                (Some(Val::String(text)), _) => text.clone(),
+                (Some(value), Some(ty)) => value::to_json(value, &ty, max_bytes)?.to_string(),
+                (_, _) => "the tool failed".to_owned(),
+            };
+            return Err(Error::guest(visible(&text, remit_core::limit::GUEST_TEXT_MAX_CHARS)));
+        }
+        (result, _) => (Some(result), Some(ty)),
+    };
+    let value = match (result, ty) {
+        (Some(result), Some(ty)) => value::to_json(result, &ty, max_bytes)?,
+        (_, _) => serde_json::json!({}),
+    };
+    let output = Output::structured(if value.is_object() { value } else { serde_json::json!({ "result": value }) });
+    let size = output.text().len();
+    if size > max_bytes { Err(crate::output::too_large(size, max_bytes)) } else { Ok((output, size)) }
+}
+
+impl Tool {
+    /// Parses arguments and checks them against the input schema.
+    ///
+    /// # Errors
+    /// `limit` over [`ARGUMENTS_MAX_BYTES`]; `invalid` for anything that is no JSON, too deep, or does not fit the schema.
+    pub fn arguments(&self, text: &str) -> Result<Value> {
+        if text.len() > ARGUMENTS_MAX_BYTES {
+            return Err(Error::limit(format!("the arguments have {} bytes; at most {ARGUMENTS_MAX_BYTES} are accepted", text.len())));
+        }
+        check_depth(text)?;
+        let arguments: Value = serde_json::from_str(text).map_err(|error| {
+            Error::invalid(format!("the arguments are not JSON: {error}")).hint("pass one JSON object, such as '{\"path\": \"/docs\"}'")
+        })?;
+        if let Some(error) = self.input.iter_errors(&arguments).next() {
+            return Err(self.misfit(&error));
+        }
+        Ok(arguments)
+    }
+
+    fn misfit(&self, error: &jsonschema::ValidationError<'_>) -> Error {
+        let at = error.instance_path().to_string();
+        let at = if at.is_empty() { String::new() } else { format!(" at `{}`", visible(&at, 128)) };
+        let named = self.definition.input_schema.get("properties").and_then(Value::as_object);
+        let names = named.map(|named| named.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default();
+        let hint = if names.is_empty() { "it takes no arguments: pass {}".to_owned() } else { format!("it takes: {names}") };
+        Error::invalid(format!("the arguments of `{}` do not fit{at}: {}", self.definition.name, visible(&error.to_string(), 512)))
+            .hint(hint)
+    }
+
+    /// Checks a result against the output schema.
+    ///
+    /// # Errors
+    /// `guest` when it does not fit, or structured output is promised and missing.
+    pub fn check_output(&self, output: &Output) -> Result<()> {
+        let Some(validator) = &self.output else { return Ok(()) };
+        let Some(structured) = &output.structured else {
+            return Err(Error::guest(format!("`{}` promises structured output and returned none", self.definition.name)));
+        };
+        match validator.iter_errors(structured).next() {
+            None => Ok(()),
+            Some(error) => Err(Error::guest(format!("the result of `{}` does not fit its schema", self.definition.name))
+                .hint("this is a mistake in the plugin: its output schema and its output differ")
+                .internal(visible(&error.to_string(), 512))),
+        }
+    }
+}
+
+/// Refuses JSON deeper than [`JSON_MAX_DEPTH`] before anything recurses into it.
+fn check_depth(text: &str) -> Result<()> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > JSON_MAX_DEPTH {
+                    return Err(Error::invalid(format!("the arguments are nested deeper than {JSON_MAX_DEPTH} levels")));
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}

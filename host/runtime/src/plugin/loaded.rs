@@ -171,7 +171,7 @@ impl Loaded {
             Some(Linked::Plain(pre, exports)) => {
                 let export = exports.get(tool).ok_or_else(|| Error::not_found(format!("no function `{tool}`")))?;
                 let instance = pre.instantiate_async(&mut store).await?;
-                let function = instance.get_func(&mut store, export);
+                let function = instance.get_func(&mut store, *export);
                 let function = function.ok_or_else(|| Error::host("the component lost a function", tool))?;
                 let ty = function.ty(&store);
                 let params = value::arguments(arguments, &ty)?;

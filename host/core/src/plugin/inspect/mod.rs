@@ -94,23 +94,21 @@ pub fn inspect_interface(bytes: &[u8], extra: &[&str]) -> Result<Inspection> {
 }
 
 impl Inspection {
-    /// What it asks for when it says nothing itself: every capability that it imports, whatever of it the project grants.
+    /// What it asks for where nobody wrote it down: each capability that it imports, unscoped.
+    ///
+    /// Interfaces of a host application are not in it, since only the application knows their capability.
     pub fn unscoped(&self) -> Declared {
-        let mut declared = Declared::default();
-        for import in self.imports.iter().filter(|import| !import.ambient) {
-            match import.capability {
-                Some("fs") => declared.fs = Some(Scope::Any),
-                Some("http") => declared.http = Some(Scope::Any),
-                Some("config") => declared.config = Some(Scope::Any),
-                Some("kv") => declared.kv = Some(Scope::Any),
-                Some("tools") => declared.tools = Some(Scope::Any),
-                Some(_) => {}
-                None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
-            }
+        let needs = |capability: &str| self.imports.iter().any(|import| import.capability == Some(capability));
+        let environment = self.imports.iter().any(|import| import.package == "wasi:cli" && import.interface == "environment");
+        Declared {
+            fs: needs("fs").then_some(Scope::Any),
+            http: needs("http").then_some(Scope::Any),
+            env: environment.then_some(Scope::Any),
+            config: needs("config").then_some(Scope::Any),
+            kv: needs("kv").then_some(Scope::Any),
+            tools: needs("tools").then_some(Scope::Any),
+            ..Declared::default()
         }
-        // Every guest may ask for its environment; it sees what is granted.
-        declared.env = Some(Scope::Any);
-        declared
     }
 
     /// Refuses a plain component of which no function can be offered.

@@ -70,7 +70,9 @@ fn a_capability_imports_no_other_one() {
     walk(&folder, &mut files);
     for file in files {
         let relative = file.strip_prefix(&folder).expect("below").to_string_lossy().into_owned();
-        let Some(own) = names.iter().find(|name| relative == format!("{name}.rs") || relative.starts_with(&format!("{name}/"))) else { continue };
+        let Some(own) = names.iter().find(|name| relative == format!("{name}.rs") || relative.starts_with(&format!("{name}/"))) else {
+            continue;
+        };
         let text = fs::read_to_string(&file).expect("a file");
         for other in names.iter().filter(|other| other != &own) {
             assert!(!text.contains(&format!("capability::{other}")), "`{relative}` imports `{other}`");
@@ -114,7 +116,9 @@ fn published_wit_did_not_drift() {
     walk(&root, &mut files);
     files.retain(|path| path.extension().is_some_and(|extension| extension == "wit"));
     files.sort();
-    let line = |path: &PathBuf| format!("{}  {}\n", Digest::of(&fs::read(path).expect("a file")).hex(), path.strip_prefix(&root).expect("below").display());
+    let line = |path: &PathBuf| {
+        format!("{}  {}\n", Digest::of(&fs::read(path).expect("a file")).hex(), path.strip_prefix(&root).expect("below").display())
+    };
     let now: String = files.iter().map(line).collect();
     if std::env::var_os("REMIT_UPDATE_WIT").is_some() {
         fs::write(root.join("digests.txt"), &now).expect("a file");

@@ -37,7 +37,22 @@ fn a_new_plugin_builds_and_answers() {
 #[test]
 fn every_command_has_help_with_an_example() {
     let shell = Shell::new();
-    for command in ["call", "inspect", "explain", "new", "build", "add", "remove", "grant", "revoke", "review", "trust", "demo", "doctor", "completions"] {
+    for command in [
+        "call",
+        "inspect",
+        "explain",
+        "new",
+        "build",
+        "add",
+        "remove",
+        "grant",
+        "revoke",
+        "review",
+        "trust",
+        "demo",
+        "doctor",
+        "completions",
+    ] {
         let output = shell.run(&[command, "--help"]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains(&format!("remit {command}")), "{command}: {text}");

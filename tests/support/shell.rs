@@ -39,7 +39,12 @@ impl Shell {
     /// The command with its surroundings, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(build::remit());
-        command.args(arguments).current_dir(&self.cwd).env_clear().env("HOME", self.home.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command
+            .args(arguments)
+            .current_dir(&self.cwd)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // Rust's own homes are where they are, not in the test's; compiled components are shared with the other tests.
         let real = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
         for (name, default) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
@@ -77,7 +82,8 @@ impl Transcript {
         for line in String::from_utf8_lossy(&output.stderr).lines() {
             writeln!(text, "! {line}").expect("a string grows");
         }
-        write!(text, "[exit status: {}]", output.status.code().map_or("signal".to_owned(), |code| code.to_string())).expect("a string grows");
+        write!(text, "[exit status: {}]", output.status.code().map_or("signal".to_owned(), |code| code.to_string()))
+            .expect("a string grows");
         let home = home.canonicalize().expect("the home is there");
         Self(text.replace(&*home.to_string_lossy(), "[HOME]"))
     }

@@ -1,7 +1,7 @@
 //! A plugin that is being served: its tools, its compiled component, the rights of each principal.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,7 +12,12 @@ use remit_core::{
     grant::Resolved,
     identity::Principal,
     limit::{ARGUMENTS_MAX_BYTES, HOSTCALL_FUEL, JSON_MAX_DEPTH},
-    plugin::{Definition, Effect, Kind, inspect::inspect, schema, text::visible},
+    plugin::{
+        Definition, Effect, Kind,
+        inspect::{inspect, inspect_interface},
+        schema,
+        text::visible,
+    },
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -128,7 +133,7 @@ impl Loaded {
             Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
             Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
             Kind::Plain => {
-                let (functions, _) = schema::definitions(&inspect(bytes, interfaces)?, &Default::default(), &Default::default());
+                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).tools;
                 let mut exports = HashMap::new();
                 for (definition, function) in functions {
                     let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));
@@ -165,7 +170,7 @@ impl Loaded {
         match self.linked.get() {
             Some(Linked::Tool(pre)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
-                let result = guest.remit_tool_tools().call_call(&mut store, tool, text).await?;
+                let result = guest.remit_tool_tools().call_call(&mut store, &tool.to_owned(), &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
             }
             Some(Linked::Plain(pre, exports)) => {
@@ -223,10 +228,10 @@ impl Tool {
         let arguments: Value = serde_json::from_str(text).map_err(|error| {
             Error::invalid(format!("the arguments are not JSON: {error}")).hint("pass one JSON object, such as '{\"path\": \"/docs\"}'")
         })?;
-        match self.input.iter_errors(&arguments).next() {
-            None => Ok(arguments),
-            Some(error) => Err(self.misfit(&error)),
+        if let Some(error) = self.input.iter_errors(&arguments).next() {
+            return Err(self.misfit(&error));
         }
+        Ok(arguments)
     }
 
     fn misfit(&self, error: &jsonschema::ValidationError<'_>) -> Error {

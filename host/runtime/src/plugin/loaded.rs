@@ -133,7 +133,7 @@ impl Loaded {
             Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
             Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
             Kind::Plain => {
-                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).tools;
+                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
                 let mut exports = HashMap::new();
                 for (definition, function) in functions {
                     let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));

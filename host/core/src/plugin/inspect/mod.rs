@@ -94,21 +94,24 @@ pub fn inspect_interface(bytes: &[u8], extra: &[&str]) -> Result<Inspection> {
 }
 
 impl Inspection {
-    /// What it asks for where nobody wrote it down: each capability that it imports, unscoped.
+    /// What it asks for where nobody wrote it down: each capability that it imports, whatever of it the project grants.
     ///
-    /// Interfaces of a host application are not in it, since only the application knows their capability.
+    /// A capability of a host application goes by the package of its interface, as in `app:crm`.
     pub fn unscoped(&self) -> Declared {
-        let needs = |capability: &str| self.imports.iter().any(|import| import.capability == Some(capability));
-        let environment = self.imports.iter().any(|import| import.package == "wasi:cli" && import.interface == "environment");
-        Declared {
-            fs: needs("fs").then_some(Scope::Any),
-            http: needs("http").then_some(Scope::Any),
-            env: environment.then_some(Scope::Any),
-            config: needs("config").then_some(Scope::Any),
-            kv: needs("kv").then_some(Scope::Any),
-            tools: needs("tools").then_some(Scope::Any),
-            ..Declared::default()
+        // Every guest may ask for its environment; it sees what is granted.
+        let mut declared = Declared { env: Some(Scope::Any), ..Declared::default() };
+        for import in self.imports.iter().filter(|import| !import.ambient) {
+            match import.capability {
+                Some("fs") => declared.fs = Some(Scope::Any),
+                Some("http") => declared.http = Some(Scope::Any),
+                Some("config") => declared.config = Some(Scope::Any),
+                Some("kv") => declared.kv = Some(Scope::Any),
+                Some("tools") => declared.tools = Some(Scope::Any),
+                Some(_) => {}
+                None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
+            }
         }
+        declared
     }
 
     /// Refuses a plain component of which no function can be offered.

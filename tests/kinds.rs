@@ -58,3 +58,19 @@ fn plain_functions_that_cannot_be_tools_say_why() {
     let reasons: Vec<_> = inspection.not_offered.iter().map(|one| one.reason.as_str()).collect();
     assert!(!reasons.is_empty() && reasons.iter().all(|reason| !reason.is_empty()), "{reasons:?}");
 }
+
+/// A component made by Python's own toolchain, run as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_python_component_offers_its_functions() {
+    let Some(bytes) = remit_tests::python("words") else {
+        return skipped("a_python_component_offers_its_functions", "componentize-py cannot be installed here");
+    };
+    let limits = remit_core::limit::CallLimits { memory_mib: 256, deadline_ms: 120_000, output_kib: 64 };
+    let lab = Lab::new().plugin("words", bytes, &[], limits).await;
+    let outcome = lab.call("words", "shout", json!({ "text": "hello" })).await;
+    assert_eq!(outcome.result.expect("an answer").structured, Some(json!({ "result": "HELLO!" })));
+    let outcome = lab.call("words", "count", json!({ "text": "b a b" })).await;
+    assert_eq!(outcome.result.expect("an answer").structured, Some(json!({ "result": [["a", 1], ["b", 2]] })));
+    let outcome = lab.call("words", "divide", json!({ "a": 1, "b": 0 })).await;
+    assert_eq!(outcome.result.expect_err("an error of the function").message, "nothing can be divided by zero");
+}

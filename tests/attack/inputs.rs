@@ -55,7 +55,7 @@ async fn results_that_lie_are_the_guests_fault() {
     let (ending, outcome) = lab.attack("raw-tool", "not-utf8", json!({})).await;
     assert!(matches!(ending, Ending::Failed(Kind::Guest, _)), "{outcome:?}");
     let (ending, _) = lab.attack("raw-tool", "answer", json!({})).await;
-    assert_eq!(ending, Ending::Done(String::new()));
+    assert_eq!(ending, Ending::Done("42".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,9 +78,9 @@ async fn a_guests_own_failures_keep_their_kind_and_their_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denial_is_kept_though_the_guest_swallows_it() {
     let lab = Lab::new().fixture("hostile", &[]).await;
-    let (ending, outcome) = lab.attack("hostile", "swallow_denial", json!({ "target": "http://example.com/" })).await;
+    let (ending, outcome) = lab.attack("hostile", "swallow_denial", json!({ "path": "/etc/passwd", "url": "http://example.com/" })).await;
     assert!(matches!(ending, Ending::Done(_)), "{outcome:?}");
-    let denial = outcome.denials.first().expect("the host's own record");
+    let denial = outcome.denials.iter().find(|denial| denial.capability == "http").expect("the host's own record");
     assert!(denial.request.contains("example.com"), "{denial}");
     assert!(denial.command().is_some_and(|command| command.starts_with("remit grant hostile http ")), "{denial:?}");
 }

@@ -161,7 +161,7 @@ impl Lab {
     /// How `outcome` ended.
     pub fn ending(outcome: &Outcome) -> Ending {
         match &outcome.result {
-            Ok(output) => Ending::Done(output.text()),
+            Ok(output) => Ending::Done(answer(output)),
             Err(error) => Ending::Failed(error.kind, error.blame),
         }
     }
@@ -170,6 +170,12 @@ impl Lab {
     pub fn rules(outcome: &Outcome) -> Vec<Rule> {
         outcome.denials.iter().map(|denial| denial.rule).collect()
     }
+}
+
+/// A result in few words: what stands in `{"result": …}`, else the text.
+fn answer(output: &remit_runtime::Output) -> String {
+    let result = output.structured.as_ref().and_then(|structured| structured.get("result"));
+    result.map_or_else(|| output.text(), |result| result.as_str().map_or_else(|| result.to_string(), str::to_owned))
 }
 
 impl Default for Lab {

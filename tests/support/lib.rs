@@ -4,6 +4,6 @@ mod build;
 mod lab;
 mod shell;
 
-pub use build::{component, fixture, remit, skipped, workspace};
+pub use build::{component, fixture, python, remit, skipped, workspace};
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};

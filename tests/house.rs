@@ -95,13 +95,11 @@ fn files_and_functions_are_short() {
             let words = line.trim_start().trim_start_matches("pub(crate) ").trim_start_matches("pub(super) ").trim_start_matches("pub ");
             if ["fn ", "async fn ", "const fn ", "unsafe fn "].iter().any(|head| words.starts_with(head)) {
                 start = Some((number, indent));
-            } else if let Some((first, outer)) = start.filter(|_| line.trim() == "}") {
-                if indent == outer {
-                    if number - first > FUNCTION_MAX_LINES {
-                        long.push(format!("{}:{}: {} lines", shown(&path), first + 1, number - first));
-                    }
-                    start = None;
+            } else if let Some((first, _)) = start.filter(|(_, outer)| line.trim() == "}" && indent == *outer) {
+                if number - first > FUNCTION_MAX_LINES {
+                    long.push(format!("{}:{}: {} lines", shown(&path), first + 1, number - first));
                 }
+                start = None;
             }
         }
     }

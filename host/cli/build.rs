@@ -1,5 +1,14 @@
 //! Puts what `remit new` vendors into the binary: the SDK, its macros, the WIT packages and the templates.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a build script reads the repository"
+)]
+
 use std::{
     fmt::Write as _,
     fs,

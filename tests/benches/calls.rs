@@ -2,6 +2,15 @@
 //!
 //! Run with `cargo bench -p remit-tests`. Each row's two sides take turns in the same run; medians are compared.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark measures time and may fail loudly"
+)]
+
 use std::{
     hint::black_box,
     process::Command,
@@ -93,7 +102,7 @@ async fn raw_call(engine: &Engine, tool: &ToolPre<Raw>) {
     let mut store = Store::new(engine, Raw { table: ResourceTable::new(), wasi: WasiCtx::builder().build() });
     store.set_epoch_deadline(1_000_000);
     let guest = tool.instantiate_async(&mut store).await.expect("an instance");
-    let result = guest.remit_tool_tools().call_call(&mut store, &"echo".to_owned(), &ARGUMENTS.to_owned()).await;
+    let result = guest.remit_tool_tools().call_call(&mut store, "echo", &ARGUMENTS.to_owned()).await;
     black_box(result.expect("a call").expect("a result"));
 }
 

@@ -85,7 +85,7 @@ impl Run {
     /// Those of finding and reading it.
     pub fn open(&self) -> anyhow::Result<OpenProject> {
         let root = find(self.global.project.as_deref(), self.environment.project.as_deref(), &self.environment.cwd)?;
-        Ok(open(&root, self.environment.home.as_deref()).map_err(opening)?)
+        open(&root, self.environment.home.as_deref()).map_err(opening)
     }
 
     /// The project, when this user trusts it exactly as it is.

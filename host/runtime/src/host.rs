@@ -268,7 +268,10 @@ impl Inner {
         };
         tokio::select! {
             biased;
-            result = tokio::time::timeout_at(deadline.into(), work) => result.unwrap_or_else(|_elapsed| Err(late().into())),
+            result = tokio::time::timeout_at(deadline.into(), work) => match result {
+                Ok(result) => result,
+                Err(_elapsed) => Err(late().into()),
+            },
             _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the call").into()),
         }
     }

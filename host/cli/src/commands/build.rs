@@ -166,7 +166,7 @@ fn cargo_build(folder: &Path) -> anyhow::Result<PathBuf> {
             .hint("cargo's own words stand above")
             .into());
     }
-    let made = String::from_utf8_lossy(&ended.stdout).lines().filter_map(artefact).last();
+    let made = String::from_utf8_lossy(&ended.stdout).lines().filter_map(artefact).next_back();
     made.ok_or_else(|| {
         Error::invalid(format!("the crate in `{}` makes no component", folder.display()))
             .hint("add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]")
@@ -178,5 +178,5 @@ fn cargo_build(folder: &Path) -> anyhow::Result<PathBuf> {
 fn artefact(line: &str) -> Option<PathBuf> {
     let message: serde_json::Value = serde_json::from_str(line).ok()?;
     let names = message.get("filenames")?.as_array()?.iter().filter_map(|name| name.as_str());
-    names.filter(|name| name.ends_with(".wasm")).last().map(PathBuf::from)
+    names.rev().find(|name| name.ends_with(".wasm")).map(PathBuf::from)
 }

@@ -13,10 +13,12 @@ use remit_core::{
     limit::ARGUMENTS_MAX_BYTES,
     plugin::text::visible_lines,
 };
-use remit_runtime::{Content, Host, Outcome, Project, Request, capability::Event};
+use remit_runtime::{Content, Host, Outcome, Output, Project, Request, capability::Event};
+use serde_json::json;
 
 use crate::{
     Exit,
+    commands::add,
     error::{exit_of_call, with_hints},
     opened, output,
 };
@@ -193,24 +195,27 @@ fn print_denial(denial: &Denial, plugin: &str) {
 /// Prints an outcome in the shape of MCP's `CallToolResult`.
 fn print_json(outcome: &Outcome) -> Exit {
     let (mut document, exit) = match &outcome.result {
-        Ok(result) => (serde_json::to_value(result).unwrap_or(serde_json::Value::Null), Exit::Done),
+        Ok(result) => (json!({ "content": result.content }), Exit::Done),
         Err(error) => {
-            let text = serde_json::json!({ "content": [{ "type": "text", "text": error.message }] });
+            let text = json!({ "content": [{ "type": "text", "text": error.message }] });
             (text, exit_of_call(error, !outcome.denials.is_empty()))
         }
     };
-    let mut meta = serde_json::json!({ "remit/call": outcome.call, "remit/metering": outcome.metering });
+    let mut meta = json!({ "remit/call": outcome.call, "remit/metering": outcome.metering });
     if let Err(error) = &outcome.result {
-        meta["remit/error"] = serde_json::json!({ "kind": error.kind, "blame": error.blame, "hints": error.hints, "code": error.code });
+        add(&mut meta, "remit/error", json!({ "kind": error.kind, "blame": error.blame, "hints": error.hints, "code": error.code }));
     }
     if !outcome.denials.is_empty() {
-        meta["remit/denials"] = serde_json::json!(outcome.denials);
+        add(&mut meta, "remit/denials", json!(outcome.denials));
     }
     if !outcome.backtrace.is_empty() {
-        meta["remit/backtrace"] = serde_json::json!(outcome.backtrace);
+        add(&mut meta, "remit/backtrace", json!(outcome.backtrace));
     }
-    document["isError"] = serde_json::json!(outcome.result.is_err());
-    document["_meta"] = meta;
+    if let Ok(Output { structured: Some(structured), .. }) = &outcome.result {
+        add(&mut document, "structuredContent", structured.clone());
+    }
+    add(&mut document, "isError", json!(outcome.result.is_err()));
+    add(&mut document, "_meta", meta);
     output::json(&document);
     exit
 }

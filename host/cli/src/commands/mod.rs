@@ -106,6 +106,13 @@ pub fn effect(effect: Effect) -> &'static str {
     }
 }
 
+/// Adds a member to a JSON object.
+pub fn add(object: &mut serde_json::Value, name: &str, value: serde_json::Value) {
+    if let serde_json::Value::Object(members) = object {
+        members.insert(name.to_owned(), value);
+    }
+}
+
 /// A definition in MCP's `Tool` shape.
 pub fn mcp_tool(tool: &remit_core::plugin::Definition) -> serde_json::Value {
     let mut shape = serde_json::json!({
@@ -115,10 +122,10 @@ pub fn mcp_tool(tool: &remit_core::plugin::Definition) -> serde_json::Value {
         "annotations": { "readOnlyHint": tool.effect == Effect::Read, "idempotentHint": tool.effect != Effect::Once },
     });
     if let Some(title) = &tool.title {
-        shape["title"] = serde_json::json!(title);
+        add(&mut shape, "title", serde_json::json!(title));
     }
     if let Some(schema) = &tool.output_schema {
-        shape["outputSchema"] = schema.clone();
+        add(&mut shape, "outputSchema", schema.clone());
     }
     shape
 }

@@ -129,10 +129,8 @@ pub fn find(component: &[u8]) -> Result<Option<Section>> {
             Payload::ModuleSection { unchecked_range, .. } | Payload::ComponentSection { unchecked_range, .. } => {
                 rest = rest.get(unchecked_range.len()..).ok_or_else(|| not_readable(&"it is cut off"))?;
             }
-            Payload::CustomSection(section) if section.name() == NAME => {
-                if found.replace(section.data()).is_some() {
-                    return Err(Error::invalid(format!("it has two sections `{NAME}`")).hint("build it anew: remit build"));
-                }
+            Payload::CustomSection(section) if section.name() == NAME && found.replace(section.data()).is_some() => {
+                return Err(Error::invalid(format!("it has two sections `{NAME}`")).hint("build it anew: remit build"));
             }
             Payload::End(_) => break,
             _ => {}

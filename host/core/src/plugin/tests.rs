@@ -171,7 +171,7 @@ fn only_a_components_own_section_counts() {
     let data = section().encode().expect("it is written");
     let own = custom(section::NAME, &data);
     let module = (1, [b"\0asm\x01\0\0\0".to_vec(), vec![0, 1, 0]].concat());
-    let inner = (4, component(&[own.clone()]));
+    let inner = (4, component(std::slice::from_ref(&own)));
     assert_eq!(section::find(&component(&[])).expect("a component"), None);
     assert_eq!(section::find(&component(&[module.clone(), inner.clone(), custom("name", b"x")])).expect("a component"), None);
     assert_eq!(section::find(&component(&[module, inner, own.clone()])).expect("a component"), Some(section()));

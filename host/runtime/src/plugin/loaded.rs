@@ -170,7 +170,7 @@ impl Loaded {
         match self.linked.get() {
             Some(Linked::Tool(pre)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
-                let result = guest.remit_tool_tools().call_call(&mut store, &tool.to_owned(), &text.to_owned()).await?;
+                let result = guest.remit_tool_tools().call_call(&mut store, tool, &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
             }
             Some(Linked::Plain(pre, exports)) => {

@@ -81,6 +81,7 @@ async fn a_response_keeps_its_status_fields_and_bytes() {
 }
 
 #[tokio::test]
+#[allow(clippy::type_complexity, reason = "a table of cases")]
 async fn a_response_that_ends_early_or_is_no_http_says_so() {
     let cases: [(&[u8], fn(&Error) -> bool); 4] = [
         (b"", |error| matches!(error, Error::ConnectionTerminated)),

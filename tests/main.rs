@@ -12,5 +12,6 @@
 mod attack;
 mod capability;
 mod cli;
+mod embedding;
 mod house;
 mod kinds;

@@ -12,9 +12,8 @@ use remit_core::{
     grant::{Grants, Rule, line},
     identity::{Principal, Role},
     limit::CallLimits,
-    plugin::{Digest, Kind as PluginKind, inspect::inspect},
 };
-use remit_runtime::{Builder, Host, Outcome, Plugin, Project, Request, plugin::Source};
+use remit_runtime::{Builder, Host, Outcome, Plugin, Project, Request};
 use serde_json::Value;
 
 use crate::build;
@@ -88,26 +87,11 @@ impl Lab {
 
     /// A plugin from a component, asked for its definitions where it does not carry them.
     pub async fn make(&self, name: &str, component: Arc<[u8]>, grants: &[&str]) -> Result<Plugin> {
-        let inspection = inspect(&component, self.host.interfaces())?;
         let mut granted = Grants::default();
         for grant in grants {
             granted.merge(line::parse_pair(grant)?)?;
         }
-        let definitions = match inspection.kind {
-            PluginKind::Tool => self.host.definitions(name, &component).await?,
-            _ => remit_runtime::plugin::plain_definitions(&inspection, &Default::default(), &Default::default()),
-        };
-        Ok(Plugin {
-            name: name.parse()?,
-            digest: Digest::of(&component),
-            source: Source::Bytes(component),
-            kind: inspection.kind,
-            definitions,
-            declared: inspection.unscoped(),
-            granted,
-            limits: CallLimits::default(),
-            ask: Vec::new(),
-        })
+        Ok(self.host.plugin(name, component).await?.granted(granted))
     }
 
     fn load(&self) {

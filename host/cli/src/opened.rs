@@ -14,7 +14,7 @@ use remit_core::{
     clock::Clock,
     grant::Declared,
     plugin::{
-        Definition, Digest, Kind, PluginName, declared_lines,
+        Definition, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
         granted_lines,
         inspect::{Inspection, inspect},
@@ -253,25 +253,10 @@ pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf, PathBuf)> {
 /// A plugin straight from a component's file: no project, no lock; granted what the command line says.
 ///
 /// # Errors
-/// Those of inspecting it, and of listing its tools.
+/// Those of reading and inspecting it, and of listing its tools.
 pub fn plugin_from_file(run: &Run, host: &Host, path: &Path) -> anyhow::Result<remit_runtime::Plugin> {
-    let looked = Looked::at(read_component(path)?)?;
-    let name: PluginName = plugin_name(path).parse()?;
-    let definitions = match looked.definitions(&BTreeMap::new()) {
-        Some(definitions) => definitions,
-        None => run.block_on(async { Ok(host.definitions(name.as_str(), &looked.bytes).await?) })?,
-    };
-    Ok(remit_runtime::Plugin {
-        declared: looked.declared(),
-        digest: Digest::of(&looked.bytes),
-        kind: looked.inspection.kind,
-        source: remit_runtime::plugin::Source::Bytes(looked.bytes),
-        name,
-        definitions,
-        granted: Default::default(),
-        limits: Default::default(),
-        ask: Vec::new(),
-    })
+    let component = read_component(path)?;
+    run.block_on(async { Ok(host.plugin(&plugin_name(path), component).await?) })
 }
 
 /// A plugin name made of a file's.

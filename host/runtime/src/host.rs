@@ -16,7 +16,7 @@ use remit_core::{
     id::CallId,
     identity::{Context, Principal, Role},
     limit::{CallLimits, DELEGATION_MAX_DEPTH, TOOLS_MAX},
-    plugin::{Definition, Digest, Effect, PluginName, text::visible},
+    plugin::{Definition, Digest, Effect, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
 };
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -27,7 +27,7 @@ use crate::{
     capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring, tools::Dispatch},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit},
     output::Output,
-    plugin::{Loaded, Plugin, Tool},
+    plugin::{Loaded, Plugin, Source, Tool, plain_definitions},
     quota::Quotas,
 };
 
@@ -159,6 +159,38 @@ impl Host {
         let span = tracing::info_span!("call", call = %context.call, principal = %context.principal, project = request.project,
             plugin = request.plugin, tool = request.tool);
         self.0.call(context, request, true).instrument(span).await
+    }
+
+    /// A plugin from a component, with nothing granted yet. Its definitions come from its section `remit:plugin` or, for plain
+    /// functions, from their types; a tool component without the section is asked for them as [`Host::definitions`] does.
+    ///
+    /// # Errors
+    /// `invalid` when `name` or the component is not acceptable, or it imports what this host does not serve; those of asking it.
+    pub async fn plugin(&self, name: &str, component: impl Into<Arc<[u8]>>) -> Result<Plugin> {
+        let component = component.into();
+        let inspection = inspect(&component, self.interfaces())?;
+        let section = section::find(&component)?;
+        let definitions = match (&section, inspection.kind) {
+            (Some(section), _) => section.tools.clone(),
+            (None, PluginKind::Plain) => plain_definitions(&inspection, &BTreeMap::new(), &BTreeMap::new()),
+            (None, _) => self.definitions(name, &component).await?,
+        };
+        Ok(Plugin {
+            name: name.parse()?,
+            digest: inspection.digest,
+            kind: inspection.kind,
+            definitions,
+            declared: section.map_or_else(|| inspection.unscoped(), |section| section.declared),
+            source: Source::Bytes(component),
+            granted: Grants::default(),
+            limits: CallLimits::default(),
+            ask: Vec::new(),
+        })
+    }
+
+    /// Calls that run now.
+    pub fn in_flight(&self) -> usize {
+        self.0.stopping.receiver_count()
     }
 
     /// Asks a component that exports `remit:tool/tools` for its definitions, in an instance that is granted nothing.

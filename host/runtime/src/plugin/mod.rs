@@ -6,7 +6,7 @@ use remit_core::{
     Error, Result,
     grant::{Declared, Grants},
     limit::{COMPONENT_MAX_BYTES, CallLimits},
-    plugin::{Definition, Digest, Effect, Kind, PluginName, inspect::inspect, manifest::ToolNote, schema, section},
+    plugin::{Definition, Digest, Effect, Kind, PluginName, manifest::ToolNote, schema},
 };
 
 mod loaded;
@@ -47,42 +47,6 @@ pub enum Source {
 }
 
 impl Plugin {
-    /// A plugin from a component that carries its definitions or exports plain functions; nothing is granted yet.
-    ///
-    /// It runs no guest code. For a component that exports `remit:tool/tools` without the section `remit:plugin`, see
-    /// [`crate::Host::definitions`].
-    ///
-    /// # Errors
-    /// `invalid` when `name` or the component is not acceptable, or its definitions are not known.
-    pub fn from_component(name: &str, component: impl Into<Arc<[u8]>>) -> Result<Self> {
-        let component = component.into();
-        let inspection = inspect(&component, &[])?;
-        let section = section::find(&component)?;
-        let definitions = match (&section, inspection.kind) {
-            (Some(section), Kind::Tool) => section.tools.clone(),
-            (None, Kind::Tool) => {
-                return Err(Error::invalid("the component does not carry its definitions")
-                    .hint("build it with `remit build`, or list them with `Host::definitions`"));
-            }
-            (_, _) => plain_definitions(&inspection, &BTreeMap::new(), &BTreeMap::new()),
-        };
-        let declared = match section {
-            Some(section) => section.declared,
-            None => inspection.unscoped(),
-        };
-        Ok(Self {
-            name: name.parse()?,
-            digest: inspection.digest,
-            kind: inspection.kind,
-            source: Source::Bytes(component),
-            definitions,
-            declared,
-            granted: Grants::default(),
-            limits: CallLimits::default(),
-            ask: Vec::new(),
-        })
-    }
-
     /// The same plugin with these grants.
     #[must_use]
     pub fn granted(mut self, granted: Grants) -> Self {

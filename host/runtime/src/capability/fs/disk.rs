@@ -231,10 +231,11 @@ impl Site {
             return Err(failure);
         }
         let path = Path::new(&self.path);
-        Ok(match self.follow {
+        match self.follow {
             true => self.dir.set_times(path, times.accessed, times.modified)?,
             false => self.dir.set_symlink_times(path, times.accessed, times.modified)?,
-        })
+        }
+        Ok(())
     }
 }
 

@@ -248,17 +248,14 @@ fn serve() -> anyhow::Result<std::net::SocketAddr> {
 
 /// Rows as columns that line up.
 fn print_rows(rows: &Value) -> anyhow::Result<()> {
-    let columns: Vec<&str> =
-        rows.get("columns").and_then(Value::as_array).context("`join` gave no columns")?.iter().filter_map(column).collect();
-    output::line(&format!("  {HEAD}{}{HEAD:#}", columns.iter().map(|name| format!("{name:<20}")).collect::<String>()));
+    let columns = rows.get("columns").and_then(Value::as_array).context("`join` gave no columns")?;
+    output::line(&format!("  {HEAD}{}{HEAD:#}", cells(columns)));
     for row in rows.get("rows").and_then(Value::as_array).context("`join` gave no rows")? {
-        let cell =
-            |name: &&str| row.get(name).map_or_else(String::new, |cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned));
-        output::line(&format!("  {}", columns.iter().map(|name| format!("{:<20}", visible(&cell(name), 40))).collect::<String>()));
+        output::line(&format!("  {}", cells(row.as_array().context("a row of `join` is no list")?)));
     }
     Ok(())
 }
 
-fn column(column: &Value) -> Option<&str> {
-    column.as_str().or_else(|| column.get("name").and_then(Value::as_str))
+fn cells(cells: &[Value]) -> String {
+    cells.iter().map(|cell| format!("{:<20}", visible(&cell.as_str().map_or_else(|| cell.to_string(), str::to_owned), 40))).collect()
 }

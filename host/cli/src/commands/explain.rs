@@ -102,7 +102,9 @@ impl super::Run {
                 if self.global.json {
                     output::json(&json!({ "allowed": true }));
                 } else {
-                    output::line(&format!("{GOOD}allowed{GOOD:#}: `{}` may {capability} {}", rights.plugin, visible(request, 300)));
+                    let what = visible(request, 300);
+                    let what = if matches!(capability, "fs" | "http") { what } else { format!("{capability} {what}") };
+                    output::line(&format!("{GOOD}allowed{GOOD:#}: `{}` may {what}", rights.plugin));
                 }
                 Ok(Exit::Done)
             }

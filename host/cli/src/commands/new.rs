@@ -51,7 +51,7 @@ fn create(folder: &Path, name: &str) -> anyhow::Result<()> {
     if folder.exists() {
         return Err(Error::invalid(format!("`{}` is there already", folder.display())).hint("choose another name, or remove it").into());
     }
-    let parts = [("", vendored::TEMPLATE_RUST), ("vendor/rust", vendored::SDK), ("vendor/macros", vendored::MACROS)];
+    let parts = [("", vendored::TEMPLATE_RUST), ("vendor/remit-sdk/rust", vendored::SDK), ("vendor/remit-sdk/macros", vendored::MACROS)];
     for (below, files) in parts {
         for (path, text) in files {
             // Cargo would take a template's own manifest for a package, so it is kept under another name.

@@ -73,7 +73,7 @@ impl HttpPattern {
         pattern.matches(method, url).then_some(pattern)
     }
 
-    /// Whether a request of `method` (in capitals) to `url` matches. A pattern with `{user}` matches only once it is [filled](Self::fill).
+    /// Whether a request of `method` (in capitals) to `url` matches. A pattern with `{user}` matches nothing until it is filled in.
     pub fn matches(&self, method: &str, url: &Url) -> bool {
         self.method.as_deref().is_none_or(|own| own == method)
             && url.scheme() == self.scheme.name()

@@ -3,7 +3,7 @@
 //! A right exists only where every layer has it: *declared* by the plugin ∩ *granted* by the project ∩ what the call's effect
 //! class leaves. Nothing here can widen; see the property tests of [`decide`].
 //!
-//! The stages: text of a file or of a command line ([`authored`], [`line`]) → [`Grants`] (validated: patterns parsed, paths
+//! The stages: text of a file or of a command line ([`authored`], [`mod@line`]) → [`Grants`] (validated: patterns parsed, paths
 //! checked) → [`Resolved`] (for one call: `{user}` filled in, mounts intersected with what is declared).
 
 mod address;

@@ -62,7 +62,7 @@ impl Lock {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ProjectError> {
         let text = text(file, bytes)?;
         let mut problems = Vec::new();
-        let mut root = table::document(text, &mut problems);
+        let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let mut plugins = BTreeMap::new();
         for (name, table) in root.tables("plugins", "plugin", &mut problems) {

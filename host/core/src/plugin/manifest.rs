@@ -60,7 +60,7 @@ impl Manifest {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ProjectError> {
         let text = text(file, bytes)?;
         let mut problems = Vec::new();
-        let mut root = table::document(text, &mut problems);
+        let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let manifest = read(&mut root, &mut problems);
         root.finish(&mut problems);

@@ -104,7 +104,7 @@ fn mistakes_of_a_manifest_are_told_at_once() {
     assert_eq!(
         messages,
         [
-            "plugin `plugin` has no `description`",
+            "`[plugin]` has no `description`",
             "`Files` is not a plugin name",
             "`` is not a version",
             "`Read` is not a name for a tool",
@@ -252,7 +252,8 @@ fn a_lock_that_was_edited_is_refused() {
     let error = Lock::parse("remit.lock", text.as_bytes()).expect_err("a description changed");
     assert_eq!(error.problems()[0].message, "its definitions are not the ones that `definitions` is the digest of");
     let merge = "version = 1\n<<<<<<< ours\n";
-    assert!(Lock::parse("remit.lock", merge.as_bytes()).expect_err("a conflict").to_string().starts_with("remit.lock:2:"));
+    let error = Lock::parse("remit.lock", merge.as_bytes()).expect_err("a conflict");
+    assert!(error.report().starts_with("remit.lock:2:1: "), "{}", error.report());
     Lock::parse("remit.lock", b"version = 1\n[plugins.x]\nsource = \"x\"\n").expect_err("most of it is missing");
 }
 
@@ -299,14 +300,19 @@ fn changes_read_as_lines_and_tell_growth() {
         true,
         true,
     );
-    check_diff(|plugin| drop(plugin.imports.insert("wasi:http/types@0.2.3".to_owned())), &["+ import wasi:http/types@0.2.3"], true, true);
+    check_diff(
+        |plugin| plugin.imports = lines(&["wasi:filesystem/types@0.2.3", "wasi:http/types@0.2.3"]),
+        &["+ import wasi:http/types@0.2.3"],
+        true,
+        true,
+    );
     check_diff(
         |plugin| plugin.declared = lines(&["fs * write"]),
         &["+ declared fs * write", "- declared fs * read", "- declared http GET https://example.com/**"],
         true,
         true,
     );
-    check_diff(|plugin| drop(plugin.granted.insert("env KEY=v".to_owned())), &["+ granted env KEY=v"], true, true);
+    check_diff(|plugin| plugin.granted.extend(["env KEY=v".to_owned()]), &["+ granted env KEY=v"], true, true);
 }
 
 #[test]

@@ -24,7 +24,7 @@ impl Project {
     pub fn narrow(&mut self, file: &str, bytes: &[u8]) -> Result<(), ProjectError> {
         let text = super::text(file, bytes)?;
         let mut problems = Vec::new();
-        let mut root = table::document(text, &mut problems);
+        let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let mut narrowed = self.plugins.clone();
         for (name, table) in root.tables("plugins", "plugin", &mut problems) {

@@ -30,7 +30,7 @@ impl Project {
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ProjectError> {
         let text = super::text(file, bytes)?;
         let mut problems = Vec::new();
-        let mut root = table::document(text, &mut problems);
+        let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let name = project_name(&mut root, &mut problems);
         let plugins = plugins(&mut root, &mut problems);

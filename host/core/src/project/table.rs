@@ -8,14 +8,19 @@ use toml::{
     de::{DeTable, DeValue, ValueDeserializer},
 };
 
-use super::{Problem, nearest};
+use super::{Problem, ProjectError, nearest};
 use crate::plugin::text::visible;
 
-/// Parses a whole file. Syntax errors are all reported; what could be read goes on to be checked.
-pub(crate) fn document<'i>(text: &'i str, problems: &mut Vec<Problem>) -> Table<'i> {
+/// Parses a whole file.
+///
+/// # Errors
+/// All mistakes of syntax. Nothing else is said then: what stands round them would be misread.
+pub(crate) fn document<'i>(file: &str, text: &'i str) -> Result<Table<'i>, ProjectError> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    problems.extend(errors.iter().map(problem));
-    Table::new("the file", 0..0, root.into_inner())
+    match errors.is_empty() {
+        true => Ok(Table::new("the file", 0..0, root.into_inner())),
+        false => Err(ProjectError::new(file, text, errors.iter().map(problem).collect())),
+    }
 }
 
 /// A table whose keys are taken one by one; what is left at the end is unknown.

@@ -89,7 +89,7 @@ fn an_unknown_key_of_a_grant_shows_the_nearest_one() {
     check(
         "[plugins.files]\nsource = \"files\"\ngrants = { fs = [{ path = \"docs\", acess = \"read\" }] }\n",
         "
-remit.toml:5:37: unknown key `acess`
+remit.toml:5:35: unknown key `acess`
   |
 5 | grants = { fs = [{ path = \"docs\", acess = \"read\" }] }
   |                                   ^^^^^
@@ -143,7 +143,7 @@ fn sources_from_elsewhere_are_refused() {
 remit.toml:4:10: `oci://` sources are not served by this version
   |
 4 | source = \"oci://ghcr.io/a/b@sha256:00\"
-  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   = fetch the component yourself and name the `.wasm` file",
     );
     for path in ["/opt/x.wasm", "../x", "a/../../x", "./.."] {
@@ -170,10 +170,11 @@ fn broken_toml_points_to_its_place() {
     check(
         "[plugins.x\n",
         "
-remit.toml:3:11: unclosed table, expected `]`
+remit.toml:3:11: unclosed table
   |
 3 | [plugins.x
-  |           ^",
+  |           ^
+  = write `]`",
     );
 }
 

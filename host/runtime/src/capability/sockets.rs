@@ -13,6 +13,7 @@ use wasmtime_wasi::{
             network::{self, ErrorCode, HostNetwork, IpAddress, Network},
         },
     },
+    sockets::SocketAddrUse,
 };
 
 use super::{Call, CallState};
@@ -27,10 +28,15 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     ip_name_lookup::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)
 }
 
-/// Refuses every address, and records which.
+/// Refuses every address, and records which. A socket may be made and bound to no address in particular, as a connection does first, so
+/// that the record names where it was to lead.
 pub fn refuse(builder: &mut WasiCtxBuilder, call: &Arc<Call>) {
     let call = Arc::downgrade(call);
-    builder.socket_addr_check(move |address, _| {
+    builder.allow_tcp(true).allow_udp(true).socket_addr_check(move |address, intent| {
+        let unbound = address.ip().is_unspecified() && address.port() == 0;
+        if unbound && matches!(intent, SocketAddrUse::TcpBind | SocketAddrUse::UdpBind) {
+            return Box::pin(std::future::ready(true));
+        }
         if let Some(call) = call.upgrade() {
             record(&call, &address.to_string());
         }

@@ -150,6 +150,8 @@ fn proposals(config: &mut Config) {
         .gc_support(false)
         .concurrency_support(false)
         .wasm_component_model(true)
+        .wasm_component_model_map(true)
+        .wasm_component_model_fixed_length_lists(true)
         .wasm_simd(true)
         .wasm_relaxed_simd(true)
         .wasm_bulk_memory(true)

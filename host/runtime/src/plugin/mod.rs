@@ -112,7 +112,7 @@ pub fn plain_definitions(
     let descriptions = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.description.clone()?))).collect();
     let claimed = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.effect?)));
     let effects = claimed.chain(effects.iter().map(|(tool, effect)| (tool.clone(), *effect))).collect();
-    let tools = schema::definitions(inspection, &descriptions, &effects).tools.into_iter();
+    let tools = schema::definitions(inspection, &descriptions, &effects).0.into_iter();
     let titled = |(mut definition, _): (Definition, _)| {
         definition.title = notes.get(&definition.name).and_then(|note| note.title.clone());
         definition

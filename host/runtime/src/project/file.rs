@@ -16,7 +16,7 @@ use rustix::fs::OFlags;
 /// # Errors
 /// `invalid` when it is no regular file, `host` when it cannot be read. `None` when it does not exist.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
-    Ok(open(path)?.map(|(file, meta)| contents(path, file, &meta, max_bytes)).transpose()?)
+    open(path)?.map(|(file, meta)| contents(path, file, &meta, max_bytes)).transpose()
 }
 
 /// Like [`read`], for a file that only this user may have written.

@@ -110,7 +110,7 @@ impl Inline {
     /// Puts the signs of the last mark round its text.
     fn finish_last(&mut self) {
         let Some((from, mark)) = self.open.pop() else { return };
-        let inner = self.text.split_off(from.min(self.text.len()));
+        let inner = self.text.split_off(self.text.floor_char_boundary(from));
         let trimmed = inner.trim();
         if self.style == Style::Plain || trimmed.is_empty() {
             self.text.push_str(&inner);

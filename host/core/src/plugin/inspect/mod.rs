@@ -94,9 +94,12 @@ pub fn inspect_interface(bytes: &[u8], extra: &[&str]) -> Result<Inspection> {
 }
 
 impl Inspection {
-    /// What it asks for when it says nothing itself: every capability that it imports, whatever of it the project grants.
+    /// What it asks for where nobody wrote it down: each capability that it imports, whatever of it the project grants.
+    ///
+    /// A capability of a host application goes by the package of its interface, as in `app:crm`.
     pub fn unscoped(&self) -> Declared {
-        let mut declared = Declared::default();
+        // Every guest may ask for its environment; it sees what is granted.
+        let mut declared = Declared { env: Some(Scope::Any), ..Declared::default() };
         for import in self.imports.iter().filter(|import| !import.ambient) {
             match import.capability {
                 Some("fs") => declared.fs = Some(Scope::Any),
@@ -108,8 +111,6 @@ impl Inspection {
                 None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
             }
         }
-        // Every guest may ask for its environment; it sees what is granted.
-        declared.env = Some(Scope::Any);
         declared
     }
 

@@ -28,10 +28,8 @@ pub(super) fn join(base: &str, path: &str) -> String {
 
 /// Whether the folder `above` (absolute) is a proper ancestor of `path`.
 pub(super) fn is_above(above: &str, path: &str) -> bool {
-    match path.strip_prefix(above) {
-        Some(rest) => rest.len() > 1 && (above == "/" || rest.starts_with('/')),
-        None => above == "/" && path.len() > 1,
-    }
+    let base = if above == "/" { "" } else { above };
+    path.strip_prefix(base).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
 }
 
 /// Follows the relative `path` from `base`, a folder above the mounts, to the longest mount on the way.

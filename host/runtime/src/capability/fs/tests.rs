@@ -18,7 +18,7 @@ use remit_bindings::filesystem::{
 };
 use remit_core::{
     Error,
-    grant::{Access, Declared, Denial, Grants, Mount, Resolved, Rule, Scope},
+    grant::{Access, Declared, Denial, Fs, Grants, Mount, Resolved, Rule, Scope},
     plugin::Effect,
 };
 use tempfile::TempDir;
@@ -50,7 +50,15 @@ fn mount(host: &Path, guest: &str, access: Access) -> Mount {
 
 fn resolved(mounts: Vec<Mount>, effect: Effect) -> Resolved {
     let declared = Declared { fs: Some(Scope::Any), ..Declared::default() };
-    Resolved { plugin: "notes".to_owned(), effect, declared, granted: Grants::default(), mounts }
+    let fs = mounts.iter().map(|mount| Fs {
+        path: mount.host.display().to_string(),
+        mount: mount.guest.clone(),
+        access: mount.granted,
+        max_bytes: mount.max_bytes,
+        max_files: mount.max_files,
+    });
+    let granted = Grants { fs: fs.collect(), ..Grants::default() };
+    Resolved { plugin: "notes".to_owned(), effect, declared, granted, mounts }
 }
 
 impl Call {

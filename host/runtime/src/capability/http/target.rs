@@ -44,7 +44,10 @@ impl Target {
         let scheme = uri.scheme_str().unwrap_or_default();
         let authority = uri.authority().map_or("", Authority::as_str);
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        bounded(scheme.len() + authority.len() + path.len())?;
+        bounded(scheme.len() + "://".len() + authority.len() + path.len())?;
+        if authority.contains('@') {
+            return Err(Refusal::new("a URL may not hold a user name or password", Error::HttpRequestUriInvalid));
+        }
         let slash = if path.starts_with('?') { "/" } else { "" };
         let invalid = |error: remit_core::Error| Refusal::new(error.message, Error::HttpRequestUriInvalid);
         let url = request_url(scheme, authority, &format!("{slash}{path}")).map_err(invalid)?;

@@ -94,7 +94,7 @@ fn errors_name_the_place_what_was_expected_and_what_was_found() {
             json!("+1"),
             "invalid arguments: expected an integer, or a string of digits, that fits `s64`, found the text `+1`",
         ),
-        (Ty::Simple("f32"), json!(1e300), "invalid arguments: expected a number that fits `f32`, found the number 1e300"),
+        (Ty::Simple("f32"), json!(1e300), "invalid arguments: expected a number that fits `f32`, found the number 1e+300"),
         (Ty::Simple("char"), json!("ab"), "invalid arguments: expected a string of one character, found the text `ab`"),
         (Ty::Enum(2), json!("x"), "invalid arguments: expected one of `c0`, `c1`, found the text `x`"),
         (Ty::Flags(2), json!(["c0", "c0"]), "invalid arguments: `[1]`: `c0` is named twice"),

@@ -72,7 +72,7 @@ async fn n5_a_target_that_is_no_path_is_refused() {
 #[tokio::test]
 async fn n5_a_path_with_two_slashes_and_one_with_dots_stay_on_the_host() {
     let server = Server::answering("hello").await;
-    let egress = Setup::local(&[&format!("GET {}", server.url("127.0.0.1", "/**"))]).egress();
+    let egress = Setup::local(&[&format!("GET {}", server.url("127.0.0.1", "/**?**"))]).egress();
     for path in ["//other.test/x", "/a/../b?c=d", "/%2e%2e/e"] {
         assert_ok(&send(&egress, get(&server.url("127.0.0.1", path))).await.unwrap());
     }
@@ -129,13 +129,13 @@ fn n8_every_spelling_is_one_destination() {
 
 #[tokio::test]
 async fn n8_user_information_is_refused_and_not_repeated() {
-    for url in ["http://ada:pass@api.test/", "http://@api.test/", "http://api.test@other.test/"] {
+    for url in ["http://ada:hunter2@api.test/", "http://@api.test/", "http://api.test@other.test/"] {
         let egress = Setup::local(&["GET http://api.test/", "GET http://other.test/"]).egress();
         let refused = send(&egress, get(url)).await;
         assert!(matches!(refused, Err(Error::HttpRequestUriInvalid)), "{url}: {refused:?}");
         let denial = egress.call.denials.take().remove(0);
         assert_eq!(denial.rule, Rule::Forbidden);
-        assert!(!format!("{denial:?}").contains("pass"), "{denial:?}");
+        assert!(!format!("{denial:?}").contains("hunter2"), "{denial:?}");
     }
 }
 

@@ -62,13 +62,18 @@ async fn a10_timeouts_of_the_guest_count_within_the_deadline() {
     let allow = format!("GET {url}");
     let own =
         |connect, first, between| RequestOptions { connect_timeout: connect, first_byte_timeout: first, between_bytes_timeout: between };
-    let (zero, ever) = (Some(Duration::ZERO), Some(Duration::MAX));
+    let (soon, ever) = (Some(Duration::from_millis(20)), Some(Duration::MAX));
     let wide = Setup::local(&[&allow]).egress();
-    let failed = send_with(&wide, get(&url), own(zero, None, None)).await;
+
+    let deaf = Server::start(Reply::Deaf).await;
+    let tls = format!("https://127.0.0.1:{}/", deaf.port);
+    let failed = send_with(&Setup::local(&[&format!("GET {tls}")]).egress(), get(&tls), own(soon, None, None)).await;
     assert!(matches!(failed, Err(Error::ConnectionTimeout)), "{failed:?}");
-    let failed = send_with(&wide, get(&url), own(None, zero, None)).await;
+    let mute = Server::start(Reply::Stall(Vec::new())).await;
+    let silent = mute.url("127.0.0.1", "/");
+    let failed = send_with(&Setup::local(&[&format!("GET {silent}")]).egress(), get(&silent), own(None, soon, None)).await;
     assert!(matches!(failed, Err(Error::ConnectionReadTimeout)), "{failed:?}");
-    let read = send_with(&wide, get(&url), own(None, None, Some(Duration::from_millis(20)))).await.unwrap();
+    let read = send_with(&wide, get(&url), own(None, None, soon)).await.unwrap();
     assert!(matches!(read.end, Err(Error::ConnectionReadTimeout)), "{:?}", read.end);
     let read = send_with(&Setup::local(&[&allow]).deadline_ms(300).egress(), get(&url), own(ever, ever, ever)).await.unwrap();
     assert!(matches!(read.end, Err(Error::HttpResponseTimeout)), "{:?}", read.end);

@@ -18,7 +18,7 @@ fn ty() -> impl Strategy<Value = Ty> {
     let leaf = prop_oneof![
         6 => proptest::sample::select(simple.to_vec()).prop_map(Ty::Simple),
         1 => (1..5_usize).prop_map(Ty::Enum),
-        1 => (1..40_usize).prop_map(Ty::Flags),
+        1 => (1..33_usize).prop_map(Ty::Flags),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
         let boxed = inner.clone().prop_map(Box::new);

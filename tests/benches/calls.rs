@@ -1,0 +1,182 @@
+//! What a call costs, against the same call by hand. Ratios first: absolute times depend on the machine.
+//!
+//! Run with `cargo bench -p remit-tests`. Each row's two sides take turns in the same run; medians are compared.
+
+use std::{
+    hint::black_box,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use remit_bindings::tool::ToolPre;
+use remit_core::{
+    grant::{Decision, Grants, Request as Right, Resolved, decide, line},
+    identity::Role,
+    limit::CallLimits,
+    plugin::Effect,
+};
+use remit_runtime::{Host, Project, Request, plugin::Source};
+use remit_tests::{Lab, Shell, component, fixture};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+    component::{Component, Linker, ResourceTable},
+};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+const ROUNDS: usize = 3000;
+const ARGUMENTS: &str = r#"{"text":"a short string"}"#;
+
+/// A line of the table.
+struct Row {
+    what: &'static str,
+    ours: Duration,
+    baseline: Duration,
+    goal: &'static str,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut rows = vec![runtime.block_on(fresh_call())];
+    rows.push(runtime.block_on(cached_load()));
+    rows.push(denial());
+    rows.push(process());
+    println!("{:<58} {:>8} {:>12} {:>12}   goal", "what", "ratio", "ours", "baseline");
+    for row in rows {
+        let ratio = row.ours.as_secs_f64() / row.baseline.as_secs_f64();
+        println!("{:<58} {ratio:>7.2}x {:>12} {:>12}   {}", row.what, shown(row.ours), shown(row.baseline), row.goal);
+    }
+}
+
+fn shown(time: Duration) -> String {
+    match time.as_nanos() {
+        nanos if nanos < 10_000 => format!("{nanos} ns"),
+        nanos if nanos < 10_000_000 => format!("{:.1} µs", nanos as f64 / 1e3),
+        nanos => format!("{:.1} ms", nanos as f64 / 1e6),
+    }
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// The store's data of the raw side.
+struct Raw {
+    table: ResourceTable,
+    wasi: WasiCtx,
+}
+
+impl WasiView for Raw {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// An engine tuned as Remit's is: a pool, page-map scanning, epochs.
+fn raw_engine() -> Engine {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.pagemap_scan(Enabled::Auto).linear_memory_keep_resident(64 << 10).async_stack_keep_resident(64 << 10).total_core_instances(200);
+    let mut config = Config::new();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool)).epoch_interruption(true).async_stack_zeroing(true);
+    Engine::new(&config).expect("an engine")
+}
+
+fn raw_tool(engine: &Engine, bytes: &[u8]) -> ToolPre<Raw> {
+    let mut linker: Linker<Raw> = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker).expect("WASI");
+    let component = Component::new(engine, bytes).expect("a component");
+    linker.define_unknown_imports_as_traps(&component).expect("the rest is never called");
+    ToolPre::new(linker.instantiate_pre(&component).expect("linked")).expect("a tool")
+}
+
+async fn raw_call(engine: &Engine, tool: &ToolPre<Raw>) {
+    let mut store = Store::new(engine, Raw { table: ResourceTable::new(), wasi: WasiCtx::builder().build() });
+    store.set_epoch_deadline(1_000_000);
+    let guest = tool.instantiate_async(&mut store).await.expect("an instance");
+    let result = guest.remit_tool_tools().call_call(&mut store, &"echo".to_owned(), &ARGUMENTS.to_owned()).await;
+    black_box(result.expect("a call").expect("a result"));
+}
+
+/// The whole call, decided, bounded, metered and recorded, against a fresh instance by hand.
+async fn fresh_call() -> Row {
+    let bytes = fixture("raw-tool");
+    let lab = Lab::with(|builder| builder.pool(8)).plugin("raw-tool", bytes.clone(), &[], CallLimits::default()).await;
+    let engine = raw_engine();
+    let tool = raw_tool(&engine, &bytes);
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let start = Instant::now();
+        let outcome = lab.call_text("raw-tool", "echo", ARGUMENTS).await;
+        let took = start.elapsed();
+        assert!(outcome.result.is_ok(), "{outcome:?}");
+        let start = Instant::now();
+        raw_call(&engine, &tool).await;
+        if round > ROUNDS / 10 {
+            ours.push(took);
+            raw.push(start.elapsed());
+        }
+    }
+    Row { what: "Host::call, fresh instance / raw wasmtime, fresh instance", ours: median(ours), baseline: median(raw), goal: "<= 1.3x" }
+}
+
+/// The first call of a new host with a cached component, against compiling it.
+async fn cached_load() -> Row {
+    let bytes = fixture("raw-tool");
+    let lab = Lab::new();
+    let plugin = lab.make("raw-tool", bytes.clone(), &[]).await.expect("a plugin");
+    let engine = raw_engine();
+    let (mut ours, mut raw) = (Vec::new(), Vec::new());
+    for _ in 0..15 {
+        let host = Host::builder().cache_dir(remit_tests::workspace().join("target/test-cache")).build().expect("a host");
+        let plugins = vec![remit_runtime::Plugin { source: Source::Bytes(bytes.clone()), ..plugin.clone() }];
+        host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins });
+        let context = host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
+        let start = Instant::now();
+        let outcome = host.call(&context, &Request::new("lab", "raw-tool", "echo", ARGUMENTS)).await;
+        ours.push(start.elapsed());
+        assert!(outcome.result.is_ok(), "{outcome:?}");
+        let start = Instant::now();
+        black_box(Component::new(&engine, &bytes).expect("a component"));
+        raw.push(start.elapsed());
+    }
+    Row { what: "first call of a cached component / compiling it", ours: median(ours), baseline: median(raw), goal: "" }
+}
+
+/// A refusal, against the smallest call that it could refuse.
+fn denial() -> Row {
+    let mut granted = Grants::default();
+    for number in 0..20 {
+        let grant = line::parse("http", &format!("GET https://host{number}.example.com/a/*/b")).expect("a grant");
+        granted.merge(grant).expect("one more");
+    }
+    let declared = remit_core::grant::Declared { http: Some(remit_core::grant::Scope::Any), ..Default::default() };
+    let principal = "user:ada".parse().expect("a principal");
+    let rights = Resolved::new("p", Effect::Once, declared, granted, &principal, std::path::Path::new("/"));
+    let url = remit_core::grant::canonical_url("https://host19.example.com/a/x/c").expect("a URL");
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let decision = decide(&Right::Http { method: "GET", url: &url }, &rights);
+        times.push(start.elapsed());
+        assert!(matches!(black_box(decision), Decision::Deny(_)));
+    }
+    Row { what: "a refusal among 20 grants / 5 µs", ours: median(times), baseline: Duration::from_micros(5), goal: "<= 1x" }
+}
+
+/// `remit call` of a cached component, start to exit, against a process that does nothing.
+fn process() -> Row {
+    let shell = Shell::new();
+    shell.write("clock.wasm", component("clock"));
+    assert!(shell.run(&["add", "clock.wasm", "--yes"]).status.success());
+    let (mut ours, mut nothing) = (Vec::new(), Vec::new());
+    for _ in 0..21 {
+        let start = Instant::now();
+        let output = shell.run(&["call", "clock", "now"]);
+        ours.push(start.elapsed());
+        assert!(output.status.success(), "{output:?}");
+        let start = Instant::now();
+        black_box(Command::new("true").status().expect("a process"));
+        nothing.push(start.elapsed());
+    }
+    Row { what: "remit call, whole process / an empty process", ours: median(ours), baseline: median(nothing), goal: "<= 15 ms" }
+}

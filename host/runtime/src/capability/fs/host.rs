@@ -12,16 +12,16 @@ use remit_bindings::filesystem::{
 use remit_core::grant::Access;
 use wasmtime::component::Resource;
 use wasmtime_wasi::{
-    FsPerms, OpenMode,
-    filesystem::File,
+    OpenMode,
     p2::{DynInputStream, DynOutputStream},
 };
 
 use super::{
-    disk::{Facts, Site, hash},
+    disk::{Site, hash},
     failure::error_code,
     file::{advise, set_file_times, times},
-    open::{Opened, Want, want},
+    node::above_stat,
+    open::want,
     view::{Place, Spot, View, blocking},
 };
 
@@ -53,71 +53,8 @@ impl types::Host for View<'_> {
     }
 }
 
-/// What a folder above the mounts says of itself.
-fn above_stat() -> DescriptorStat {
-    DescriptorStat {
-        type_: DescriptorType::Directory,
-        link_count: 1,
-        size: 0,
-        data_access_timestamp: None,
-        data_modification_timestamp: None,
-        status_change_timestamp: None,
-    }
-}
-
-impl View<'_> {
-    fn follow(flags: PathFlags) -> bool {
-        flags.contains(PathFlags::SYMLINK_FOLLOW)
-    }
-
-    /// Looks at what an open descriptor stands for; `None` for a folder above the mounts.
-    async fn facts(&mut self, fd: &Resource<Descriptor>) -> FsResult<Option<Facts>> {
-        let look = match &self.descriptor(fd)?.node {
-            Node::Virtual => return Ok(None),
-            Node::File { file, .. } => {
-                let file = Arc::clone(&file.file);
-                blocking(move || Facts::of(&file)).await
-            }
-            Node::Dir { dir, .. } => {
-                let dir = Arc::clone(dir);
-                blocking(move || Facts::of_dir(&dir)).await
-            }
-        };
-        Ok(Some(look?.map_err(|error| error_code(&error))?))
-    }
-
-    /// What is open, under a new descriptor.
-    fn opened(&mut self, opened: Opened, mount: usize, shown: String, want: Want) -> FsResult<Resource<Descriptor>> {
-        let node = match opened {
-            Opened::Dir(dir) => {
-                let dir = Arc::new(dir);
-                self.state.hold(&dir);
-                Node::Dir { mount, dir }
-            }
-            Opened::File(file) => {
-                let mut mode = OpenMode::empty();
-                mode.set(OpenMode::READ, want.read || !want.write);
-                mode.set(OpenMode::WRITE, want.write);
-                let perms = if want.write { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
-                let file = File::new(file, perms, mode, false);
-                self.state.hold(&file.file);
-                Node::File { mount, file }
-            }
-        };
-        self.push(Descriptor { path: shown, node })
-    }
-
-    /// Writes a file or a folder out to the disk.
-    async fn flush(&mut self, fd: &Resource<Descriptor>, data_only: bool) -> FsResult<()> {
-        let node = self.descriptor(fd)?.node.clone();
-        let flushed = blocking(move || match node {
-            Node::Virtual => Ok(()),
-            Node::File { file, .. } if data_only => file.file.sync_data(),
-            Node::File { file, .. } => file.file.sync_all(),
-            Node::Dir { dir, .. } => dir.open(".")?.sync_all(),
-        });
-        flushed.await?.map_err(|error| error_code(&error).into())
-    }
+fn follow(flags: PathFlags) -> bool {
+    flags.contains(PathFlags::SYMLINK_FOLLOW)
 }
 
 impl types::HostDescriptor for View<'_> {
@@ -221,7 +158,7 @@ impl types::HostDescriptor for View<'_> {
     }
 
     async fn stat_at(&mut self, fd: Resource<Descriptor>, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
-        match self.place(&fd, &path, Self::follow(flags), Access::Read)? {
+        match self.place(&fd, &path, follow(flags), Access::Read)? {
             Place::Above(_) => Ok(above_stat()),
             Place::Spot(spot) => self.at(spot, Access::Read, |site| Ok(site.look()?.stat())).await,
         }
@@ -236,7 +173,7 @@ impl types::HostDescriptor for View<'_> {
         modified: NewTimestamp,
     ) -> FsResult<()> {
         let times = times(accessed, modified)?;
-        let spot = match self.place(&fd, &path, Self::follow(flags), Access::Write)? {
+        let spot = match self.place(&fd, &path, follow(flags), Access::Write)? {
             Place::Above(path) => return Err(self.recorder(&path, Access::Write).not_granted(ErrorCode::Access)),
             Place::Spot(spot) => spot,
         };
@@ -252,7 +189,7 @@ impl types::HostDescriptor for View<'_> {
         new_fd: Resource<Descriptor>,
         new_path: String,
     ) -> FsResult<()> {
-        if Self::follow(flags) {
+        if follow(flags) {
             return Err(ErrorCode::Invalid.into());
         }
         let (old, new) = self.pair(&fd, &path, &new_fd, &new_path)?;
@@ -270,7 +207,7 @@ impl types::HostDescriptor for View<'_> {
     ) -> FsResult<Resource<Descriptor>> {
         let want = want(open, flags)?;
         let access = if want.write { Access::Write } else { Access::Read };
-        let spot = match self.place(&fd, &path, Self::follow(path_flags), access)? {
+        let spot = match self.place(&fd, &path, follow(path_flags), access)? {
             Place::Above(_) if want.write => return Err(ErrorCode::IsDirectory.into()),
             Place::Above(path) => return self.push(Descriptor { path, node: Node::Virtual }),
             Place::Spot(spot) => spot,
@@ -327,7 +264,7 @@ impl types::HostDescriptor for View<'_> {
     }
 
     async fn metadata_hash_at(&mut self, fd: Resource<Descriptor>, flags: PathFlags, path: String) -> FsResult<MetadataHashValue> {
-        match self.place(&fd, &path, Self::follow(flags), Access::Read)? {
+        match self.place(&fd, &path, follow(flags), Access::Read)? {
             Place::Above(path) => Ok(hash(&path)),
             Place::Spot(spot) => self.at(spot, Access::Read, |site| Ok(site.look()?.hash())).await,
         }

@@ -10,6 +10,7 @@ mod file;
 mod host;
 mod listing;
 mod mount;
+mod node;
 mod open;
 mod path;
 mod quota;
@@ -32,8 +33,9 @@ use super::CallState;
 use failure::Failure;
 use quota::Usage;
 
+use view::View;
+
 pub use mount::{OpenMount, open};
-pub use view::View;
 
 /// What one call has done with its mounts.
 #[derive(Default)]

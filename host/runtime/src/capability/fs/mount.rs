@@ -102,7 +102,7 @@ fn wrong_kind(mount: &Mount, what: &str) -> Error {
 
 /// Refuses a folder that has another file system mounted inside it (F9). One that is mounted later is refused when a path meets it.
 #[cfg(target_os = "linux")]
-#[allow(clippy::disallowed_methods, reason = "the kernel's list of mounts is read here")]
+#[allow(clippy::disallowed_methods, reason = "the system's own list, of the system's own size")]
 fn refuse_mounts_inside(mount: &Mount, dir: &Dir) -> Result<()> {
     use rustix::fd::{AsFd, AsRawFd};
     let failed = |error: &dyn std::fmt::Display| Error::host("the list of mounted file systems cannot be read", error);

@@ -3,16 +3,10 @@
 use std::sync::Arc;
 
 use remit_bindings::filesystem::{FsError, types::ErrorCode};
-use remit_core::{
-    grant::{Access, Decision, Denial, Request, Rule, decide},
-    plugin::text::visible,
-};
+use remit_core::grant::{Access, Decision, Denial, Request, Rule, decide};
 
 use super::failure::{Failure, Refusal};
 use crate::capability::{Denials, Rights};
-
-/// Longest path that a denial shows.
-const PATH_MAX_CHARS: usize = 512;
 
 /// Records refusals about one path; outlives the view, for streams.
 #[derive(Clone)]
@@ -57,17 +51,6 @@ impl Recorder {
     }
 
     fn denial(&self, rule: Rule, reason: String) -> Denial {
-        let verb = match self.access {
-            Access::Read => "read",
-            Access::Write => "write",
-        };
-        Denial {
-            plugin: self.rights.resolved.plugin.clone(),
-            capability: "fs".to_owned(),
-            request: format!("{verb} {}", visible(&self.path, PATH_MAX_CHARS)),
-            rule,
-            reason,
-            fix: None,
-        }
+        Denial::new(&self.rights.resolved.plugin, "fs", &format!("{} {}", self.access, self.path), rule, reason)
     }
 }

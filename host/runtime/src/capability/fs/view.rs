@@ -17,7 +17,7 @@ use super::{
 use crate::capability::{Denials, Rights};
 
 /// What the host functions of this capability see of a call.
-pub struct View<'a> {
+pub(super) struct View<'a> {
     pub(super) rights: &'a Arc<Rights>,
     pub(super) denials: &'a Denials,
     pub(super) table: &'a mut ResourceTable,

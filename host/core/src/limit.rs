@@ -53,6 +53,8 @@ pub const URL_MAX_BYTES: usize = 8 * KIB as usize;
 pub const RANDOM_MAX_BYTES: u64 = 64 * KIB;
 /// Chunk of an outgoing body (A13).
 pub const HTTP_CHUNK_BYTES: usize = 64 * KIB as usize;
+/// HTTP exchanges of one call that are open at once (R12); each holds a connection.
+pub const HTTP_EXCHANGES_MAX: usize = 32;
 /// Body of one HTTP message, when a grant says nothing (N10).
 pub const HTTP_BODY_DEFAULT_BYTES: u64 = 8 * MIB;
 /// Whole HTTP exchange, when a grant says nothing (N9).

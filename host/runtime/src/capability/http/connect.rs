@@ -16,6 +16,7 @@ use url::Host;
 use wasmtime_wasi_http::Error;
 
 use super::{failure, gateway::Gateway, plan::Route, target::Target};
+use crate::capability::call::now;
 
 /// Addresses of one name that are looked at.
 const ADDRESSES_MAX: usize = 16;
@@ -63,7 +64,7 @@ fn permitted(route: &Route, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Error> {
 async fn connect(addresses: &[IpAddr], port: u16, by: Instant) -> Result<TcpStream, Error> {
     let mut failed = Error::DestinationNotFound;
     for (tried, address) in addresses.iter().enumerate() {
-        let now = Instant::now();
+        let now = Instant::from_std(now());
         let share = by.saturating_duration_since(now) / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         failed = match timeout_at(now + share, TcpStream::connect(SocketAddr::new(*address, port))).await {
             Ok(Ok(stream)) => return ready(stream),

@@ -20,7 +20,7 @@ use super::{
     secret,
     target::{self, Target},
 };
-use crate::capability::{Call, Rights};
+use crate::capability::{Call, Rights, call::now};
 
 /// The header that names a request's effect, so that the other side can recognise a repetition.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -85,7 +85,7 @@ impl Timeouts {
     }
 
     fn within(&self, own: Option<Duration>) -> Instant {
-        own.and_then(|own| Instant::now().checked_add(own)).map_or(self.deadline, |at| at.min(self.deadline))
+        own.and_then(|own| Instant::from_std(now()).checked_add(own)).map_or(self.deadline, |at| at.min(self.deadline))
     }
 }
 
@@ -190,5 +190,5 @@ fn add_idempotency_key(egress: &Egress, method: &Method, headers: &mut HeaderMap
 /// The earlier one of the grant's deadline, from now, and the call's.
 fn deadline(call: &Call, grant: &Http) -> Instant {
     let call = Instant::from_std(call.deadline);
-    Instant::now().checked_add(Duration::from_millis(grant.deadline_ms)).map_or(call, |own| own.min(call))
+    Instant::from_std(now()).checked_add(Duration::from_millis(grant.deadline_ms)).map_or(call, |own| own.min(call))
 }

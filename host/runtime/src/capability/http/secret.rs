@@ -10,6 +10,7 @@ use url::Url;
 use wasmtime_wasi_http::Error;
 
 use super::{asked::Asked, scrub::Needles};
+use crate::services::EnvSecrets;
 
 /// Puts the secret that `rule` names into `headers` or into the query of `wire`, and says what to mask in the response.
 ///
@@ -31,9 +32,10 @@ pub(super) fn attach(
         Error::InternalError(None)
     })?;
     let Some(value) = value.filter(|value| !value.expose_secret().is_empty()) else {
-        return Err(
-            asked.forbid(format!("the secret `{}` is not set; set `{}`", rule.name, variable(&rule.name)), Error::HttpRequestDenied)
-        );
+        return Err(asked.forbid(
+            format!("the secret `{}` is not set; set `{}`", rule.name, EnvSecrets::variable(&rule.name)),
+            Error::HttpRequestDenied,
+        ));
     };
     let value = value.expose_secret();
     let field = Zeroizing::new(rule.format.replacen("{}", value, 1));
@@ -67,9 +69,4 @@ fn refuse_own(rule: &SecretUse, asked: &Asked, url: &Url, headers: &HeaderMap) -
     };
     let reason = format!("the host attaches the secret `{}` to this request; leave the {taken} out", rule.name);
     Err(asked.forbid(reason, Error::HttpRequestDenied))
-}
-
-/// The environment variable that sets the secret `name`.
-fn variable(name: &str) -> String {
-    format!("REMIT_SECRET_{}", name.to_ascii_uppercase().replace(['-', '.'], "_"))
 }

@@ -4,28 +4,31 @@ use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     io,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use remit_bindings::tool::remit::tool::types::{Failure, Output};
 use remit_core::{
-    audit::{AuditRecord, AuditSink},
-    clock::{Clock, Timestamp},
+    clock::Timestamp,
     grant::{Declared, Denial, FieldTarget, Grants, Http, Resolved, Rule, Scope, SecretUse},
     id::CallId,
     identity::{Context, Role},
     plugin::Effect,
     secret::{SecretSource, SecretString},
-    store::{KvSpace, KvStore},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::super::{Egress, Gateway, GatewayOptions, Resolve};
-use crate::capability::{Call, Denials, Rights, Services};
+use crate::{
+    capability::{Call, Denials, Rights, Services, call::now, tools::Dispatch},
+    services::{MemoryKv, NoAudit, SystemClock},
+};
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -53,43 +56,20 @@ impl Resolve for Names {
     }
 }
 
-struct Fakes {
-    secrets: BTreeMap<String, String>,
-}
+struct Secrets(BTreeMap<String, String>);
 
-impl AuditSink for Fakes {
-    fn record(&self, _: &AuditRecord<'_>) -> remit_core::Result<()> {
-        Ok(())
-    }
-}
-
-impl Clock for Fakes {
-    fn now(&self) -> Timestamp {
-        Timestamp(0)
-    }
-}
-
-impl SecretSource for Fakes {
+impl SecretSource for Secrets {
     fn secret(&self, name: &str) -> remit_core::Result<Option<SecretString>> {
-        Ok(self.secrets.get(name).map(|value| SecretString::from(value.as_str())))
+        Ok(self.0.get(name).map(|value| SecretString::from(value.as_str())))
     }
 }
 
-impl KvStore for Fakes {
-    fn kv_get(&self, _: &KvSpace, _: &str) -> remit_core::Result<Option<Vec<u8>>> {
-        Ok(None)
-    }
-    fn kv_set(&self, _: &KvSpace, _: &str, _: Vec<u8>, _: u64) -> remit_core::Result<()> {
-        Ok(())
-    }
-    fn kv_increment(&self, _: &KvSpace, _: &str, delta: i64, _: u64) -> remit_core::Result<i64> {
-        Ok(delta)
-    }
-    fn kv_delete(&self, _: &KvSpace, _: &str) -> remit_core::Result<()> {
-        Ok(())
-    }
-    fn kv_keys(&self, _: &KvSpace, _: Option<&str>, _: usize) -> remit_core::Result<Vec<String>> {
-        Ok(Vec::new())
+/// Nobody to call.
+struct NoTools;
+
+impl Dispatch for NoTools {
+    fn dispatch<'a>(self: Arc<Self>, _: &'a Call, _: &'a str, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<Output, Failure>> {
+        Box::pin(async { Err(Failure::Unavailable("no tools".to_owned())) })
     }
 }
 
@@ -149,10 +129,14 @@ impl Setup {
     }
 
     fn call(&self) -> Call {
-        let fakes = || Arc::new(Fakes { secrets: self.secrets.clone() });
         let options = GatewayOptions { resolver: Some(self.names.clone()), extra_roots: self.roots.clone() };
-        let gateway = Gateway::new(options).unwrap();
-        let services = Services { audit: fakes(), secrets: fakes(), kv: fakes(), clock: fakes(), gateway };
+        let services = Services {
+            audit: Arc::new(NoAudit),
+            secrets: Arc::new(Secrets(self.secrets.clone())),
+            kv: Arc::new(MemoryKv::default()),
+            clock: Arc::new(SystemClock),
+            gateway: Gateway::new(options).unwrap(),
+        };
         let context = Context {
             call: CallId::new(Timestamp(0), 0),
             principal: "user:ada".parse().unwrap(),
@@ -166,15 +150,15 @@ impl Setup {
         let declared = Declared { http: Some(Scope::Any), ..Declared::default() };
         let granted = Grants { http: self.http.clone(), ..Grants::default() };
         let resolved = Resolved::new("fetch", self.effect, declared, granted, &context.principal, std::path::Path::new("/"));
-        #[allow(clippy::disallowed_methods, reason = "a deadline of the test's own")]
-        let deadline = Instant::now() + Duration::from_millis(self.call_ms);
         Call {
             context,
             project: "test".to_owned(),
             rights: Arc::new(Rights { resolved, mounts: Vec::new() }),
             denials: Denials::default(),
-            deadline,
+            deadline: now() + Duration::from_millis(self.call_ms),
             services: Arc::new(services),
+            events: None,
+            dispatch: Weak::<NoTools>::new(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use remit_core::{Error, Kind};
 
-use crate::output;
+use crate::{commands::Stopped, output};
 
 /// How a command ends; the numbers are fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,6 @@ fn exit_of_command(error: &anyhow::Error) -> Exit {
             Kind::Guest => Exit::Failed,
             _ => Exit::Usage,
         },
-        None if error.downcast_ref::<Box<dyn miette::Diagnostic + Send + Sync>>().is_some() => Exit::Usage,
         None if error.downcast_ref::<remit_core::project::ProjectError>().is_some() => Exit::Usage,
         None => Exit::Host,
     }
@@ -66,6 +65,9 @@ fn exit_of_command(error: &anyhow::Error) -> Exit {
 
 /// Prints `error` and gives its exit code.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    if let Some(Stopped(exit)) = error.downcast_ref() {
+        return (*exit).into();
+    }
     let exit = exit_of_command(error);
     if json {
         output::json(&as_json(error, exit));
@@ -79,19 +81,9 @@ fn as_text(error: &anyhow::Error) -> String {
         return with_hints(error);
     }
     if let Some(problems) = error.downcast_ref::<remit_core::project::ProjectError>() {
-        return diagnostic(problems);
+        return problems.report().trim_end().to_owned();
     }
     format!("error: {error:#}")
-}
-
-/// A diagnostic with the lines of the file that it points to.
-fn diagnostic(problems: &remit_core::project::ProjectError) -> String {
-    let mut text = String::new();
-    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor()).with_links(false).with_width(100);
-    match handler.render_report(&mut text, problems) {
-        Ok(()) => text.trim_end().to_owned(),
-        Err(_) => format!("error: {problems}"),
-    }
 }
 
 /// One line, then what to do about it.

@@ -6,7 +6,6 @@ mod error;
 mod opened;
 mod output;
 
-
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -12,10 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use remit_core::{
     Error,
     clock::Clock,
-    grant::{Declared, line},
+    grant::Declared,
     plugin::{
-        Definition, Digest, Kind, PluginName,
+        Definition, Digest, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
+        granted_lines,
         inspect::{Inspection, inspect},
         lock::{Approval, Lock, LockedPlugin},
         section::{self, Section},
@@ -144,8 +145,8 @@ impl Run {
             digest: artefact.digest,
             kind: looked.inspection.kind,
             imports: looked.inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect(),
-            declared: looked.declared().lines().into_iter().collect(),
-            granted: line::format(&plugin.grants).into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect(),
+            declared: declared_lines(&looked.declared()),
+            granted: granted_lines(&plugin.grants),
             tools: definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals: Vec::new(),
         };
@@ -159,7 +160,7 @@ impl Run {
     /// `unavailable` when it has to be reviewed first, is switched off or not built.
     pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
         let artefact = project.artefact(plugin)?;
-        let granted = line::format(&plugin.grants).into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect();
+        let granted = granted_lines(&plugin.grants);
         let lock = project.lock.clone().unwrap_or_default();
         let source = plugin.source.to_string();
         let (locked, bytes) = match lock.admits(&plugin.name, &source, artefact.digest, &granted) {

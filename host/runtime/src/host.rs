@@ -230,15 +230,7 @@ impl Inner {
         };
         let denials = denials.take();
         let result = self.audit(context, request, &running.digest, &denials, metering, result);
-        Outcome {
-            call: context.call,
-            result,
-            denials,
-            metering,
-            backtrace,
-            stdout: running.stdout.text(),
-            stderr: running.stderr.text(),
-        }
+        Outcome { call: context.call, result, denials, metering, backtrace, stdout: running.stdout.text(), stderr: running.stderr.text() }
     }
 
     async fn attempt(
@@ -287,7 +279,8 @@ impl Inner {
         let served = served.ok_or_else(|| Error::not_found(format!("no project `{}` is loaded", visible(request.project, 64))))?;
         let plugin = served.plugins.get(request.plugin).ok_or_else(|| {
             let names: Vec<_> = served.plugins.keys().map(String::as_str).collect();
-            Error::not_found(format!("the project serves no plugin `{}`", visible(request.plugin, 64))).hint(format!("it serves: {}", names.join(", ")))
+            Error::not_found(format!("the project serves no plugin `{}`", visible(request.plugin, 64)))
+                .hint(format!("it serves: {}", names.join(", ")))
         })?;
         Ok((served.clone(), plugin.clone()))
     }
@@ -351,8 +344,8 @@ impl Inner {
             table,
             wasi: basics::wasi(call, &running.stdout, &running.stderr),
             limiter: Limiter::new(memory_bytes),
-            fs: fs::State::new(call),
-            http: http::State::new(call),
+            fs: fs::State::new(&call.rights.mounts),
+            http: http::State::new(call.clone()),
             custom: self.custom.iter().map(|custom| custom.state(call)).collect(),
             call: call.clone(),
         }
@@ -401,7 +394,8 @@ impl Inner {
         let context = self.context(principal, Role::Tools(Vec::new()))?;
         let request = Request::new("", name, "", "");
         let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
-        let mut store = self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, remit_core::limit::HOSTCALL_FUEL);
+        let mut store =
+            self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, remit_core::limit::HOSTCALL_FUEL);
         let list = async {
             let guest = pre.instantiate_async(&mut store).await?;
             guest.remit_tool_tools().call_list(&mut store).await
@@ -433,7 +427,8 @@ fn micros(duration: Duration) -> u64 {
 
 fn definition(listed: wit::Definition) -> Result<Definition> {
     let schema = |text: &str| {
-        serde_json::from_str(text).map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))
+        serde_json::from_str(text)
+            .map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))
     };
     let definition = Definition {
         input_schema: schema(&listed.input_schema)?,
@@ -469,7 +464,11 @@ impl Dispatch for Inner {
             context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
             let request = Request { events: caller.events.clone(), ..Request::new(&caller.project, plugin, tool, arguments) };
             if caller.rights.resolved.effect == Effect::Read && !self.reads(&request) {
-                return Err(wit::Failure::Denied(format!("a tool that only reads may not call `{}/{}`", visible(plugin, 64), visible(tool, 64))));
+                return Err(wit::Failure::Denied(format!(
+                    "a tool that only reads may not call `{}/{}`",
+                    visible(plugin, 64),
+                    visible(tool, 64)
+                )));
             }
             let outcome = self.call(&context, &request, false).await;
             outcome.denials.into_iter().for_each(|denial| caller.denials.record(denial));

@@ -6,6 +6,7 @@ pub mod engine;
 mod host;
 pub mod output;
 pub mod plugin;
+pub mod project;
 mod quota;
 pub mod services;
 

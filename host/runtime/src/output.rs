@@ -85,10 +85,7 @@ impl Output {
     /// The same for a guest that called this tool.
     pub fn into_guest(self) -> wit::Output {
         let text = self.text();
-        wit::Output {
-            content: vec![wit::Content::Text(text)],
-            structured: self.structured.map(|value| value.to_string()),
-        }
+        wit::Output { content: vec![wit::Content::Text(text)], structured: self.structured.map(|value| value.to_string()) }
     }
 }
 

@@ -169,10 +169,10 @@ impl Run {
             let content = lines::content(&line);
             let hit = if self.full() { None } else { self.pattern.find(content).map(|hit| hit.start()) };
             self.follow(&mut open, content);
-            if let Some(at) = hit {
-                if let Some(index) = self.hit(path, number, shown(content, at), &before) {
-                    open.push_back((index, self.context));
-                }
+            if let Some(at) = hit
+                && let Some(index) = self.hit(path, number, shown(content, at), &before)
+            {
+                open.push_back((index, self.context));
             }
             if self.full() && open.is_empty() {
                 break;

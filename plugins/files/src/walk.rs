@@ -171,10 +171,11 @@ impl Iterator for Walk {
             if self.ignored(&entry) {
                 continue;
             }
-            if entry.kind == Kind::Folder && self.levels.len() < self.depth {
-                if let Err(error) = self.descend(&entry.path) {
-                    self.note(format!("`{}` could not be listed: {error}", entry.path.display()));
-                }
+            if entry.kind == Kind::Folder
+                && self.levels.len() < self.depth
+                && let Err(error) = self.descend(&entry.path)
+            {
+                self.note(format!("`{}` could not be listed: {error}", entry.path.display()));
             }
             return Some(entry);
         }

@@ -11,7 +11,7 @@ use remit_core::{
     Error,
     plugin::{Digest, Kind, inspect::inspect, manifest::Manifest, section::Section},
 };
-use remit_runtime::plugin::append_section;
+use remit_runtime::project::embed;
 
 use crate::{Exit, output};
 
@@ -59,7 +59,8 @@ impl super::Run {
                 let tools: Vec<_> = built.section.tools.iter().map(|tool| tool.name.as_str()).collect();
                 output::json(&serde_json::json!({ "component": built.path, "bytes": built.bytes, "digest": built.digest, "tools": tools }));
             } else {
-                let tools: Vec<_> = built.section.tools.iter().map(|tool| format!("{}({})", tool.name, super::effect(tool.effect))).collect();
+                let tools: Vec<_> =
+                    built.section.tools.iter().map(|tool| format!("{}({})", tool.name, super::effect(tool.effect))).collect();
                 output::line(&format!("{}  {} KiB  {}", built.path.display(), built.bytes.div_ceil(1024), tools.join(" ")));
             }
         }
@@ -70,7 +71,7 @@ impl super::Run {
     fn build_project(&self, only: Option<&Path>) -> anyhow::Result<Vec<Built>> {
         let project = self.open_trusted()?;
         let mut built = Vec::new();
-        for (name, folder, artefact) in project.crates() {
+        for (name, folder, artefact) in crate::opened::crates(&project) {
             if only.is_none_or(|only| only == Path::new(name.as_str())) {
                 built.push(self.build_crate(&folder, Some(&artefact))?);
             }
@@ -95,7 +96,7 @@ impl super::Run {
             Kind::Agent => return Err(Error::unavailable("agents are not served by this version").into()),
         };
         let section = Section::new(&manifest, definitions)?;
-        let component = append_section(&raw, &section)?;
+        let component = embed(&raw, &section)?;
         let path = output.map_or_else(|| folder.join("target").join(format!("{}.wasm", manifest.name)), Path::to_path_buf);
         write(&path, &component)?;
         Ok(Built { path, bytes: component.len(), digest: Digest::of(&component), section })
@@ -141,7 +142,9 @@ fn need_target() -> anyhow::Result<()> {
         return Ok(());
     }
     let why = String::from_utf8_lossy(&added.stderr).trim().to_owned();
-    Err(Error::unavailable(format!("the Rust target `{TARGET}` could not be installed: {why}")).hint(format!("rustup target add {TARGET}")).into())
+    Err(Error::unavailable(format!("the Rust target `{TARGET}` could not be installed: {why}"))
+        .hint(format!("rustup target add {TARGET}"))
+        .into())
 }
 
 /// Runs cargo and returns the component it made. Cargo's own progress and errors go to standard error.
@@ -149,17 +152,25 @@ fn cargo_build(folder: &Path) -> anyhow::Result<PathBuf> {
     let mut command = Command::new("cargo");
     command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]).current_dir(folder);
     // An outer cargo's choices are about its own build.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME")) {
+    for (name, _) in
+        std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME"))
+    {
         command.env_remove(name);
     }
     command.env_remove("RUSTFLAGS").stdin(Stdio::null()).stderr(Stdio::inherit());
-    let ended = command.output().map_err(|error| Error::unavailable(format!("cargo cannot be run: {error}")).hint("install Rust: https://rustup.rs"))?;
+    let ended = command
+        .output()
+        .map_err(|error| Error::unavailable(format!("cargo cannot be run: {error}")).hint("install Rust: https://rustup.rs"))?;
     if !ended.status.success() {
-        return Err(Error::guest(format!("the crate in `{}` does not build", folder.display())).hint("cargo's own words stand above").into());
+        return Err(Error::guest(format!("the crate in `{}` does not build", folder.display()))
+            .hint("cargo's own words stand above")
+            .into());
     }
     let made = String::from_utf8_lossy(&ended.stdout).lines().filter_map(artefact).last();
     made.ok_or_else(|| {
-        Error::invalid(format!("the crate in `{}` makes no component", folder.display())).hint("add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]").into()
+        Error::invalid(format!("the crate in `{}` makes no component", folder.display()))
+            .hint("add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]")
+            .into()
     })
 }
 

@@ -41,7 +41,8 @@ impl super::Run {
         if let Ok(project) = self.open() {
             for plugin in project.project.plugins.values() {
                 let state = self.approved(&project, plugin);
-                let found = state.as_ref().map_or_else(|error| format!("{}: {error}", plugin.name), |_| format!("{}: as approved", plugin.name));
+                let found =
+                    state.as_ref().map_or_else(|error| format!("{}: {error}", plugin.name), |_| format!("{}: as approved", plugin.name));
                 checks.push(check("plugin", if state.is_ok() { State::Fine } else { State::Missing }, found));
             }
         }
@@ -70,7 +71,9 @@ fn check(name: &'static str, state: State, found: impl Into<String>) -> Check {
 fn tool(name: &'static str, arguments: &[&str], missing: &str) -> Check {
     let ran = Command::new(name).args(arguments).stdin(Stdio::null()).stderr(Stdio::null()).output();
     match ran {
-        Ok(ran) if ran.status.success() => check(name, State::Fine, String::from_utf8_lossy(&ran.stdout).lines().next().unwrap_or_default()),
+        Ok(ran) if ran.status.success() => {
+            check(name, State::Fine, String::from_utf8_lossy(&ran.stdout).lines().next().unwrap_or_default())
+        }
         _ => check(name, State::Missing, missing),
     }
 }
@@ -79,7 +82,9 @@ fn target() -> Check {
     let listed = Command::new("rustup").args(["target", "list", "--installed"]).stdin(Stdio::null()).stderr(Stdio::null()).output();
     match listed {
         Ok(listed) if String::from_utf8_lossy(&listed.stdout).contains("wasm32-wasip2") => check("target", State::Fine, "wasm32-wasip2"),
-        Ok(_) => check("target", State::Missing, "wasm32-wasip2 is not installed; `remit build` does it, or: rustup target add wasm32-wasip2"),
+        Ok(_) => {
+            check("target", State::Missing, "wasm32-wasip2 is not installed; `remit build` does it, or: rustup target add wasm32-wasip2")
+        }
         Err(_) => check("target", State::Missing, "without rustup, the target wasm32-wasip2 has to be there for `remit build`"),
     }
 }

@@ -80,18 +80,26 @@ impl super::Run {
         let shown = arguments.reference.display();
         let is_crate = path.join("Cargo.toml").is_file();
         if !is_crate && !path.is_file() {
-            return Err(Error::not_found(format!("`{shown}` is neither a crate's folder nor a component")).hint("name a folder with `Cargo.toml` and `plugin.toml`, or a `.wasm`").into());
+            return Err(Error::not_found(format!("`{shown}` is neither a crate's folder nor a component"))
+                .hint("name a folder with `Cargo.toml` and `plugin.toml`, or a `.wasm`")
+                .into());
         }
         let name: PluginName = match &arguments.name {
             Some(name) => name.parse()?,
             None => opened::plugin_name(&path).parse()?,
         };
         if project.project.plugins.contains_key(&name) {
-            return Err(Error::new(remit_core::Kind::Conflict, format!("the project has a plugin `{name}` already")).hint("choose another: --name NAME").into());
+            return Err(Error::new(remit_core::Kind::Conflict, format!("the project has a plugin `{name}` already"))
+                .hint("choose another: --name NAME")
+                .into());
         }
         let mut document = document(&project)?;
         let mut table = Table::new();
-        table.insert("source", value(relative(&project.root, &path)?));
+        let source = relative(&project.root, &path)?;
+        if Path::new(&source).is_absolute() {
+            table.insert("outside", value(true));
+        }
+        table.insert("source", value(source));
         plugins(&mut document)?.insert(name.as_str(), Item::Table(table));
         if is_crate {
             let built = self.build_crate(&path, Some(&project.state.built(&name)))?;
@@ -134,7 +142,10 @@ impl super::Run {
         let plugin = project.plugin(&arguments.plugin)?;
         let mut grants = plugin.grants.clone();
         if !grants.remove(&line::parse_revoked(&arguments.capability, &arguments.scope)?) {
-            let has: Vec<_> = line::format(&plugin.grants).into_iter().map(|(capability, scope)| format!("{capability} {}", line::quote(&scope))).collect();
+            let has: Vec<_> = line::format(&plugin.grants)
+                .into_iter()
+                .map(|(capability, scope)| format!("{capability} {}", line::quote(&scope)))
+                .collect();
             let has = if has.is_empty() { "nothing".to_owned() } else { has.join(", ") };
             return Err(Error::not_found(format!("`{}` has no such grant", plugin.name)).hint(format!("it has: {has}")).into());
         }
@@ -184,7 +195,8 @@ fn is_missing(error: &anyhow::Error) -> bool {
 fn make(folder: &Path) -> anyhow::Result<()> {
     let name = opened::plugin_name(folder);
     let path = folder.join(MANIFEST_FILE);
-    std::fs::write(&path, format!("version = 1\n\n[project]\nname = \"{name}\"\n")).with_context(|| format!("`{}` cannot be written", path.display()))?;
+    std::fs::write(&path, format!("version = 1\n\n[project]\nname = \"{name}\"\n"))
+        .with_context(|| format!("`{}` cannot be written", path.display()))?;
     output::note(&format!("made {MANIFEST_FILE}"));
     Ok(())
 }
@@ -238,4 +250,3 @@ fn relative(root: &Path, path: &Path) -> anyhow::Result<String> {
     let text = written.to_str().ok_or_else(|| Error::invalid(format!("`{}` is not UTF-8", written.display())))?;
     Ok(if text.is_empty() { ".".to_owned() } else { text.to_owned() })
 }
-

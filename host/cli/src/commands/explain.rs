@@ -2,7 +2,7 @@
 
 use remit_core::{
     Error,
-    grant::{Access, Decision, Request, Resolved, decide, line, request_url},
+    grant::{Access, Decision, Request, Resolved, canonical_url, decide, line},
     id::CallId,
     identity::{Principal, Role},
     plugin::{Effect, text::visible},
@@ -51,7 +51,9 @@ impl super::Run {
         let own = self.environment.principal.clone();
         let principal = arguments.principal.clone().unwrap_or_else(|| own.clone());
         let role = if principal == own { Some(Role::Owner) } else { project.project.role(&principal) };
-        let rights = |effect| Resolved::new(plugin.name.as_str(), effect, current.looked.declared(), plugin.grants.clone(), &principal, &project.root);
+        let rights = |effect| {
+            Resolved::new(plugin.name.as_str(), effect, current.looked.declared(), plugin.grants.clone(), &principal, &project.root)
+        };
         match current.locked.tools.get(what) {
             Some(tool) => Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, role.as_ref())),
             None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once)),
@@ -76,9 +78,16 @@ impl super::Run {
         } else {
             let (style, word) = if allowed { (GOOD, "may call") } else { (BAD, "may not call (no role has this tool)") };
             output::line(&format!("{HEAD}{principal}{HEAD:#} {style}{word}{style:#} {HEAD}{}/{}{HEAD:#}", plugin.name, tool.name));
-            output::line(&format!("  effect    {}{}", super::effect(tool.effect), if tool.effect == Effect::Read { ": every right below is narrowed to reading" } else { "" }));
+            output::line(&format!(
+                "  effect    {}{}",
+                super::effect(tool.effect),
+                if tool.effect == Effect::Read { ": every right below is narrowed to reading" } else { "" }
+            ));
             output::line(&format!("  approval  {}", if plugin.asks(&tool.name) { "a person, each time" } else { "not needed" }));
-            output::line(&format!("  limits    {} MiB, {} ms, {} KiB of output", plugin.limits.memory_mib, plugin.limits.deadline_ms, plugin.limits.output_kib));
+            output::line(&format!(
+                "  limits    {} MiB, {} ms, {} KiB of output",
+                plugin.limits.memory_mib, plugin.limits.deadline_ms, plugin.limits.output_kib
+            ));
             let none = if grants.is_empty() { format!(" {DIM}nothing{DIM:#}") } else { String::new() };
             output::line(&format!("  rights   {none}"));
             grants.iter().for_each(|grant| output::line(&format!("    {grant}")));
@@ -145,7 +154,7 @@ fn decided(capability: &str, request: &str, rights: &Resolved) -> anyhow::Result
         }
         "http" => {
             let (method, text) = two()?;
-            url = request_url::canonical_url(text)?;
+            url = canonical_url(text)?;
             Request::Http { method, url: &url }
         }
         "env" => Request::Env { name: request },
@@ -174,7 +183,10 @@ fn wrong(capability: &str) -> Error {
         "kv" => "kv read",
         "tools" => "tools PLUGIN/TOOL",
         "sockets" => "sockets HOST:PORT",
-        _ => return Error::invalid(format!("`{}` is neither a tool of this plugin nor a capability", visible(capability, 64))).hint("see its tools: remit inspect PLUGIN"),
+        _ => {
+            return Error::invalid(format!("`{}` is neither a tool of this plugin nor a capability", visible(capability, 64)))
+                .hint("see its tools: remit inspect PLUGIN");
+        }
     };
     Error::invalid(format!("which request of `{capability}`?")).hint(format!("write it as in: {form}"))
 }

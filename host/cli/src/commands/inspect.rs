@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use remit_core::{
-    grant::line,
-    plugin::{Kind, text::visible},
+    plugin::{Kind, declared_lines, granted_lines, text::visible},
     project::Plugin,
 };
 use serde_json::json;
@@ -66,10 +65,10 @@ fn capabilities(lines: &[String]) -> BTreeSet<&str> {
 
 impl Report {
     fn new(reference: &str, looked: Looked, plugin: Option<&Plugin>) -> Self {
-        let declared = looked.declared().lines();
-        let grants = plugin.map(|plugin| line::format(&plugin.grants)).unwrap_or_default();
-        let granted: Vec<String> = grants.into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect();
-        let imported: BTreeSet<&str> = looked.inspection.imports.iter().filter(|import| !import.ambient).filter_map(|import| import.capability).collect();
+        let declared: Vec<String> = declared_lines(&looked.declared()).into_iter().collect();
+        let granted: Vec<String> = plugin.map(|plugin| granted_lines(&plugin.grants).into_iter().collect()).unwrap_or_default();
+        let imported: BTreeSet<&str> =
+            looked.inspection.imports.iter().filter(|import| !import.ambient).filter_map(|import| import.capability).collect();
         let asked = capabilities(&declared);
         let has = capabilities(&granted);
         let owned = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
@@ -82,7 +81,10 @@ impl Report {
     fn json(&self) -> serde_json::Value {
         let inspection = &self.looked.inspection;
         let tools = self.looked.definitions(&Default::default());
-        let imports = inspection.imports.iter().map(|import| json!({ "name": import.name, "capability": import.capability, "ambient": import.ambient }));
+        let imports = inspection
+            .imports
+            .iter()
+            .map(|import| json!({ "name": import.name, "capability": import.capability, "ambient": import.ambient }));
         json!({
             "reference": self.reference,
             "kind": inspection.kind,

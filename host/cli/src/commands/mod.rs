@@ -93,8 +93,8 @@ pub struct Stopped(pub Exit);
 /// Acts as the compile worker when this process was started as one.
 pub fn worker() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    let is_worker = arguments.next().is_some_and(|name| name == remit_runtime::engine::WORKER_ARGUMENT);
-    is_worker.then(|| ExitCode::from(remit_runtime::engine::compile_worker_main()))
+    let is_worker = arguments.next().is_some_and(|name| name == "__compile");
+    is_worker.then(|| remit_runtime::engine::compile_worker_main(std::io::stdin().lock(), std::io::stdout().lock()))
 }
 
 /// An effect class as it is written in files.
@@ -129,7 +129,8 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if !crate::output::interactive() {
-        let error = remit_core::Error::invalid("nobody can be asked here, so nothing was written").hint("say yes with --yes once you have read the difference");
+        let error = remit_core::Error::invalid("nobody can be asked here, so nothing was written")
+            .hint("say yes with --yes once you have read the difference");
         return Err(error.into());
     }
     Ok(inquire::Confirm::new(question).with_default(false).prompt()?)

@@ -37,7 +37,9 @@ impl super::Run {
         }
         let shown = arguments.name.display();
         output::line(&format!("made `{shown}`: one tool, its test, its declared rights. Next:"));
-        output::line(&format!("\n  cd {shown}\n  cargo test                                   # the tool as a plain function\n  remit build                                  # the component"));
+        output::line(&format!(
+            "\n  cd {shown}\n  cargo test                                   # the tool as a plain function\n  remit build                                  # the component"
+        ));
         output::line(&format!("  remit call target/{name}.wasm greet '{{\"name\": \"Ada\"}}'   # the tool in its sandbox"));
         Ok(Exit::Done)
     }
@@ -57,7 +59,11 @@ fn create(folder: &Path, name: &str) -> anyhow::Result<()> {
             if let Some(parent) = path.parent() {
                 std::fs::create_dir_all(parent).with_context(|| format!("`{}` cannot be made", parent.display()))?;
             }
-            let text = if below.is_empty() { text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_")) } else { (*text).to_owned() };
+            let text = if below.is_empty() {
+                text.replace("{{name}}", name).replace("{{crate}}", &name.replace('-', "_"))
+            } else {
+                (*text).to_owned()
+            };
             std::fs::write(&path, text).with_context(|| format!("`{}` cannot be written", path.display()))?;
         }
     }

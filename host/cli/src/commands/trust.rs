@@ -19,7 +19,12 @@ impl super::Run {
     pub(super) fn trust(&self, arguments: &Trust) -> anyhow::Result<Exit> {
         let project = self.open()?;
         let locked = project.lock.as_ref().map_or(0, |lock| lock.plugins.len());
-        output::note(&format!("project `{}` in {}: {} plugins, {locked} approved in `remit.lock`", project.project.name, project.root.display(), project.project.plugins.len()));
+        output::note(&format!(
+            "project `{}` in {}: {} plugins, {locked} approved in `remit.lock`",
+            project.project.name,
+            project.root.display(),
+            project.project.plugins.len()
+        ));
         if !super::confirm("Let it run what is approved, and build its crates?", arguments.yes)? {
             output::note("nothing was changed");
             return Ok(Exit::Denied);

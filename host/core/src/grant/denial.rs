@@ -31,6 +31,8 @@ pub enum Rule {
     Forbidden,
     /// A bound of the grant was reached.
     Quota,
+    /// A person has to approve the call first.
+    Approval,
 }
 
 /// A refusal. It travels unchanged to every door.
@@ -95,6 +97,17 @@ impl Denial {
     /// What no guest may do, whatever is granted.
     pub fn forbidden(plugin: &str, capability: &str, request: &str, reason: impl Into<String>) -> Self {
         Self::new(plugin, capability, request, Rule::Forbidden, reason)
+    }
+
+    /// The caller's roles do not have the tool.
+    pub fn role(plugin: &str, tool: &str, principal: &str) -> Self {
+        let reason = format!("no role of `{}` has this tool", visible(principal, 160));
+        Self::new(plugin, "tools", &format!("be called as {plugin}/{tool}"), Rule::Role, reason)
+    }
+
+    /// The project wants a person's approval of each call of the tool.
+    pub fn approval(plugin: &str, tool: &str) -> Self {
+        Self::new(plugin, "tools", &format!("run {plugin}/{tool}"), Rule::Approval, "it needs an approval of this very call")
     }
 
     /// The command that would allow it.

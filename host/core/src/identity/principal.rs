@@ -54,8 +54,7 @@ impl std::str::FromStr for Principal {
     /// white space or control characters.
     fn from_str(text: &str) -> Result<Self> {
         let refuse = || {
-            Error::invalid(format!("`{}` is not a principal", visible(text, 64)))
-                .hint("write `user:NAME`, `agent:NAME` or `service:NAME`")
+            Error::invalid(format!("`{}` is not a principal", visible(text, 64))).hint("write `user:NAME`, `agent:NAME` or `service:NAME`")
         };
         let (prefix, name) = text.split_once(':').ok_or_else(refuse)?;
         let kind = match prefix {

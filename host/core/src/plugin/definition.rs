@@ -77,8 +77,12 @@ impl std::str::FromStr for Digest {
     /// # Errors
     /// `invalid` unless the text is `sha256:` and 64 lowercase hex digits.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = || Error::invalid(format!("`{}` is not a digest", super::text::visible(text, 96))).hint("write `sha256:` and 64 hex digits");
-        let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).ok_or_else(refuse)?;
+        let refuse =
+            || Error::invalid(format!("`{}` is not a digest", super::text::visible(text, 96))).hint("write `sha256:` and 64 hex digits");
+        let hex = text
+            .strip_prefix("sha256:")
+            .filter(|hex| hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            .ok_or_else(refuse)?;
         let mut bytes = [0; 32];
         for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
             *byte = std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or_else(refuse)?;

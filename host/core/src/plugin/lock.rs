@@ -1,1 +1,263 @@
-//! `remit.lock`: what a person approved.
+//! `remit.lock`: digests, definitions, imports and rights as a person approved them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Definition, Digest, Effect, Kind, PluginName, check, rights, text::visible};
+use crate::{
+    Error, Result,
+    clock::Timestamp,
+    identity::Principal,
+    project::{Problem, ProjectError, table, text},
+};
+
+const HEAD: &str = "# Written by `remit review`: what was approved. Commit it; do not edit it.\n";
+
+/// A whole `remit.lock`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Lock {
+    /// What was approved of each plugin.
+    pub plugins: BTreeMap<PluginName, LockedPlugin>,
+}
+
+/// What was approved of one plugin; or, before an approval, what it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LockedPlugin {
+    /// The source, as `remit.toml` writes it.
+    pub source: String,
+    /// The component.
+    pub digest: Digest,
+    /// Which kind of component it is.
+    pub kind: Kind,
+    /// What it imports.
+    pub imports: BTreeSet<String>,
+    /// What it declares, one line of the grants' grammar each.
+    pub declared: BTreeSet<String>,
+    /// What it is granted, one line of the grants' grammar each.
+    pub granted: BTreeSet<String>,
+    /// What it offers, by name.
+    pub tools: BTreeMap<String, Definition>,
+    /// Who approved it, the latest last.
+    pub approvals: Vec<Approval>,
+}
+
+/// A person's decision on a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Who decided.
+    pub by: Principal,
+    /// At which door: `review`, `add`, `grant`, `revoke`, or `relock` when the rights of a crate under development did not grow.
+    pub via: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Lock {
+    /// Reads a `remit.lock`; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Every mistake at once, as for `remit.toml`; among them definitions that do not match their recorded digest.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ProjectError> {
+        let text = text(file, bytes)?;
+        let mut problems = Vec::new();
+        let mut root = table::document(file, text)?;
+        root.version(&mut problems);
+        let mut plugins = BTreeMap::new();
+        for (name, table) in root.tables("plugins", "plugin", &mut problems) {
+            let Some(written) = table.whole::<Written>(&mut problems) else { continue };
+            match name.get_ref().parse().and_then(|parsed| Ok((parsed, written.check()?))) {
+                Ok((name, plugin)) => drop(plugins.insert(name, plugin)),
+                Err(error) => problems.push(Problem::at(name.span(), error)),
+            }
+        }
+        root.finish(&mut problems);
+        match problems.is_empty() {
+            true => Ok(Self { plugins }),
+            false => Err(ProjectError::new(file, text, problems)),
+        }
+    }
+
+    /// The file's text: the same for the same lock, so that a change of one line is a difference of one line.
+    ///
+    /// # Errors
+    /// `invalid` when something in it cannot be written as TOML.
+    pub fn format(&self) -> Result<String> {
+        let plugins = self.plugins.iter().map(|(name, plugin)| Ok((name.as_str(), Written::of(plugin)?)));
+        let file = File { version: 1, plugins: plugins.collect::<Result<_>>()? };
+        let body = toml::to_string_pretty(&file).map_err(|error| Error::invalid(format!("the lock cannot be written: {error}")))?;
+        Ok(format!("{HEAD}{body}"))
+    }
+
+    /// What was approved of `plugin`, when it is still what is there: the same source and bytes, and no more grants.
+    ///
+    /// # Errors
+    /// `unavailable`, saying what differs; that plugin is not loaded until it is reviewed.
+    pub fn admits(&self, plugin: &PluginName, source: &str, digest: Digest, granted: &BTreeSet<String>) -> Result<&LockedPlugin> {
+        let refuse = |why: &str| {
+            Error::unavailable(format!("`{plugin}` is not loaded: {why}")).blame(crate::Blame::Grant).code("E-REVIEW").hint("remit review")
+        };
+        let locked = self.plugins.get(plugin).ok_or_else(|| refuse("nobody has approved it yet"))?;
+        if locked.source != source {
+            return Err(refuse("its source is not the approved one"));
+        }
+        if locked.digest != digest {
+            return Err(refuse("its component is not the approved one"));
+        }
+        match granted.iter().find(|line| !rights::grants(line, &locked.granted)) {
+            None => Ok(locked),
+            Some(line) => Err(refuse(&format!("its grant `{}` is not approved", visible(line, 200)))),
+        }
+    }
+}
+
+impl LockedPlugin {
+    /// The digest of all definitions together.
+    ///
+    /// # Errors
+    /// `host`; only when memory is exhausted.
+    pub fn definitions_digest(&self) -> Result<Digest> {
+        let all = self.tools.values().map(|tool| serde_json::to_value(tool).map(sorted)).collect::<std::result::Result<Vec<_>, _>>();
+        let text = all.and_then(|all| serde_json::to_vec(&all)).map_err(|error| Error::host("definitions could not be written", error))?;
+        Ok(Digest::of(&text))
+    }
+}
+
+/// `value` with the keys of every object in order, whatever kind of map is used.
+pub(super) fn sorted(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Object(entries) => {
+            let entries: BTreeMap<String, Value> = entries.into_iter().map(|(key, item)| (key, sorted(item))).collect();
+            Value::Object(entries.into_iter().collect())
+        }
+        other => other,
+    }
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    version: u32,
+    plugins: BTreeMap<&'a str, Written>,
+}
+
+/// A plugin as the file holds it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    source: String,
+    digest: Digest,
+    kind: Kind,
+    imports: BTreeSet<String>,
+    definitions: Digest,
+    declared: BTreeSet<String>,
+    granted: BTreeSet<String>,
+    #[serde(default)]
+    tools: Vec<WrittenTool>,
+    #[serde(default)]
+    approvals: Vec<WrittenApproval>,
+}
+
+/// A definition; schemas are JSON text, since TOML has no null and smaller numbers.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenTool {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    description: String,
+    effect: Effect,
+    input_schema: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output_schema: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenApproval {
+    by: Principal,
+    via: String,
+    at: String,
+}
+
+impl Written {
+    fn of(plugin: &LockedPlugin) -> Result<Self> {
+        let approvals = plugin.approvals.iter();
+        Ok(Self {
+            source: plugin.source.clone(),
+            digest: plugin.digest,
+            kind: plugin.kind,
+            imports: plugin.imports.clone(),
+            definitions: plugin.definitions_digest()?,
+            declared: plugin.declared.clone(),
+            granted: plugin.granted.clone(),
+            tools: plugin.tools.values().map(WrittenTool::of).collect(),
+            approvals: approvals.map(|one| WrittenApproval { by: one.by.clone(), via: one.via.clone(), at: one.at.to_string() }).collect(),
+        })
+    }
+
+    fn check(self) -> Result<LockedPlugin> {
+        let tools = self.tools.into_iter().map(WrittenTool::check).collect::<Result<Vec<_>>>()?;
+        check::check_names(&tools)?;
+        let approvals = self.approvals.into_iter().map(WrittenApproval::check).collect::<Result<_>>()?;
+        let plugin = LockedPlugin {
+            source: self.source,
+            digest: self.digest,
+            kind: self.kind,
+            imports: self.imports,
+            declared: self.declared,
+            granted: self.granted,
+            tools: tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
+            approvals,
+        };
+        match plugin.definitions_digest()? == self.definitions {
+            true => Ok(plugin),
+            false => {
+                Err(Error::invalid("its definitions are not the ones that `definitions` is the digest of")
+                    .hint("review it anew: remit review"))
+            }
+        }
+    }
+}
+
+impl WrittenTool {
+    fn of(tool: &Definition) -> Self {
+        let text = |schema: &Value| sorted(schema.clone()).to_string();
+        Self {
+            name: tool.name.clone(),
+            title: tool.title.clone(),
+            description: tool.description.clone(),
+            effect: tool.effect,
+            input_schema: text(&tool.input_schema),
+            output_schema: tool.output_schema.as_ref().map(text),
+        }
+    }
+
+    fn check(self) -> Result<Definition> {
+        let schema = |text: &str| -> Result<Value> {
+            serde_json::from_str(text)
+                .map_err(|error| Error::invalid(format!("tool `{}`: its schema is not JSON: {error}", visible(&self.name, 64))))
+        };
+        let input_schema = schema(&self.input_schema)?;
+        let output_schema = self.output_schema.as_deref().map(schema).transpose()?;
+        Ok(Definition {
+            name: self.name,
+            title: self.title,
+            description: self.description,
+            input_schema,
+            output_schema,
+            effect: self.effect,
+        })
+    }
+}
+
+impl WrittenApproval {
+    fn check(self) -> Result<Approval> {
+        let refuse =
+            || Error::invalid(format!("`{}` is not a time", visible(&self.at, 64))).hint("write it like `2026-11-22T09:30:00.000Z`");
+        let at = self.at.parse::<jiff::Timestamp>().map_err(|error| refuse().internal(error))?;
+        let at = u64::try_from(at.as_millisecond()).map_err(|error| refuse().internal(error))?;
+        Ok(Approval { by: self.by, via: self.via, at: Timestamp(at) })
+    }
+}

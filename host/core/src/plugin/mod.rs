@@ -1,13 +1,21 @@
 //! Plugins: how they are named, what they offer and declare, what was approved of them.
 
+mod check;
 mod definition;
+pub mod diff;
 pub mod inspect;
 pub mod lock;
 pub mod manifest;
 mod name;
+mod rights;
 pub mod schema;
 pub mod section;
 pub mod text;
 
+#[cfg(test)]
+mod tests;
+
+pub use check::{check_definitions, check_tool_name, compile_schema};
 pub use definition::{Definition, Digest, Effect, Kind};
 pub use name::PluginName;
+pub use rights::{declared_lines, granted_lines};

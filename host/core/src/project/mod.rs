@@ -1,3 +1,20 @@
-//! `remit.toml`: authored → validated.
+//! The files of a project: authored text → validated values.
+//!
+//! `remit.toml` becomes a [`Project`], [`Project::narrow`] applies a `remit.local.toml`, which can only take away, and [`Trust`] says that one user
+//! trusts exactly these files. Nothing here opens a file: text comes in, values or a [`ProjectError`] with every mistake go out.
 
+mod local;
+mod model;
+mod nearest;
 pub mod problem;
+mod read;
+pub(crate) mod table;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use model::{Plugin, Project, Source};
+pub use nearest::nearest;
+pub use problem::{Problem, ProjectError, text};
+pub use trust::{Pins, Trust, untrusted};

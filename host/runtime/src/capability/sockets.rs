@@ -7,10 +7,10 @@ use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::{
     WasiCtxBuilder,
     p2::{
-        SocketResult,
+        SocketError, SocketResult,
         bindings::sockets::{
             ip_name_lookup::{self, HostResolveAddressStream},
-            network::{ErrorCode, IpAddress, Network},
+            network::{self, ErrorCode, HostNetwork, IpAddress, Network},
         },
     },
 };
@@ -41,6 +41,23 @@ pub fn refuse(builder: &mut WasiCtxBuilder, call: &Arc<Call>) {
 fn record(call: &Call, target: &str) {
     if let Decision::Deny(denial) = decide(&Request::Socket { target }, &call.rights.resolved) {
         call.denials.record(denial);
+    }
+}
+
+impl network::Host for CallState {
+    fn convert_error_code(&mut self, error: SocketError) -> wasmtime::Result<ErrorCode> {
+        error.downcast()
+    }
+
+    fn network_error_code(&mut self, _: Resource<wasmtime::Error>) -> wasmtime::Result<Option<ErrorCode>> {
+        Ok(None)
+    }
+}
+
+impl HostNetwork for CallState {
+    fn drop(&mut self, network: Resource<Network>) -> wasmtime::Result<()> {
+        self.table.delete(network)?;
+        Ok(())
     }
 }
 

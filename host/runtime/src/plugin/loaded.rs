@@ -1,7 +1,7 @@
 //! A plugin that is being served: its tools, its compiled component, the rights of each principal.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,13 +12,18 @@ use remit_core::{
     grant::Resolved,
     identity::Principal,
     limit::{ARGUMENTS_MAX_BYTES, HOSTCALL_FUEL, JSON_MAX_DEPTH},
-    plugin::{Definition, Effect, Kind, inspect::inspect, schema, text::visible},
+    plugin::{
+        Definition, Effect, Kind,
+        inspect::{inspect, inspect_interface},
+        schema,
+        text::visible,
+    },
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
 use wasmtime::{
     Store,
-    component::{Component, ComponentExportIndex, InstancePre, Linker, Val, types},
+    component::{Component, ComponentExportIndex, InstancePre, Linker, Val},
 };
 
 use super::{Plugin, value};
@@ -48,12 +53,7 @@ pub(crate) struct Tool {
 
 enum Linked {
     Tool(ToolPre<CallState>),
-    Plain(InstancePre<CallState>, HashMap<String, PlainExport>),
-}
-
-struct PlainExport {
-    function: ComponentExportIndex,
-    params: Vec<String>,
+    Plain(InstancePre<CallState>, HashMap<String, ComponentExportIndex>),
 }
 
 impl Loaded {
@@ -84,7 +84,8 @@ impl Loaded {
     pub fn tool(&self, name: &str) -> Result<&Arc<Tool>> {
         self.tools.get(name).ok_or_else(|| {
             let names: Vec<_> = self.spec.definitions.iter().map(|tool| tool.name.as_str()).collect();
-            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64))).hint(format!("it has: {}", names.join(", ")))
+            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64)))
+                .hint(format!("it has: {}", names.join(", ")))
         })
     }
 
@@ -132,13 +133,14 @@ impl Loaded {
             Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
             Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
             Kind::Plain => {
-                let (functions, _) = schema::definitions(&inspect(bytes, interfaces)?, &Default::default(), &Default::default());
+                let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
                 let mut exports = HashMap::new();
                 for (definition, function) in functions {
                     let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));
                     let index = component.get_export_index(instance.as_ref(), &function.function);
-                    let index = index.ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
-                    exports.insert(definition.name, PlainExport { function: index, params: function.params });
+                    let index = index
+                        .ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
+                    exports.insert(definition.name, index);
                 }
                 Ok(Linked::Plain(pre, exports))
             }
@@ -168,19 +170,19 @@ impl Loaded {
         match self.linked.get() {
             Some(Linked::Tool(pre)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
-                let result = guest.remit_tool_tools().call_call(&mut store, tool, text).await?;
+                let result = guest.remit_tool_tools().call_call(&mut store, &tool.to_owned(), &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
             }
             Some(Linked::Plain(pre, exports)) => {
                 let export = exports.get(tool).ok_or_else(|| Error::not_found(format!("no function `{tool}`")))?;
                 let instance = pre.instantiate_async(&mut store).await?;
-                let function = instance.get_func(&mut store, export.function);
+                let function = instance.get_func(&mut store, *export);
                 let function = function.ok_or_else(|| Error::host("the component lost a function", tool))?;
                 let ty = function.ty(&store);
-                let params = plain_params(&export.params, &ty, arguments)?;
+                let params = value::arguments(arguments, &ty)?;
                 let mut results = vec![Val::Bool(false); ty.results().len()];
                 function.call_async(&mut store, &params, &mut results).await?;
-                Ok(plain_output(&results, ty.results(), max_bytes)?)
+                Ok(plain_output(value::outcome(&results, &ty, max_bytes)?, max_bytes)?)
             }
             None => Err(Error::host("the plugin is not linked", tool).into()),
         }
@@ -203,38 +205,12 @@ fn failure(failure: Failure) -> Error {
     }
 }
 
-fn plain_params(names: &[String], ty: &types::ComponentFunc, arguments: &Value) -> Result<Vec<Val>> {
-    let of = |(name, (_, ty)): (&String, (&str, types::Type))| {
-        value::from_json(arguments.get(name).unwrap_or(&Value::Null), &ty).map_err(|mut error| {
-            error.message = format!("`{name}`: {}", error.message);
-            error
-        })
+/// What a plain function gave, as a tool gives it.
+fn plain_output(outcome: value::Outcome, max_bytes: usize) -> Result<(Output, usize)> {
+    let output = match outcome {
+        value::Outcome::Output(structured) => Output::structured(structured.unwrap_or_else(|| serde_json::json!({}))),
+        value::Outcome::Failure(text) => return Err(Error::guest(text)),
     };
-    names.iter().zip(ty.params()).map(of).collect()
-}
-
-/// `result<T, E>` as the only result: ok is the output, err is a failure. What is no object is wrapped as `{"result": …}`.
-fn plain_output(results: &[Val], types: impl ExactSizeIterator<Item = types::Type>, max_bytes: usize) -> Result<(Output, usize)> {
-    let (Some(result), Some(ty)) = (results.first(), types.into_iter().next()) else {
-        return Ok((Output::structured(serde_json::json!({})), 2));
-    };
-    let (result, ty) = match (result, &ty) {
-        (Val::Result(Ok(value)), types::Type::Result(of)) => (value.as_deref(), of.ok()),
-        (Val::Result(Err(value)), types::Type::Result(of)) => {
-            let text = match (value.as_deref(), of.err()) {
-                (Some(Val::String(text)), _) => text.clone(),
-                (Some(value), Some(ty)) => value::to_json(value, &ty, max_bytes)?.to_string(),
-                (_, _) => "the tool failed".to_owned(),
-            };
-            return Err(Error::guest(visible(&text, remit_core::limit::GUEST_TEXT_MAX_CHARS)));
-        }
-        (result, _) => (Some(result), Some(ty)),
-    };
-    let value = match (result, ty) {
-        (Some(result), Some(ty)) => value::to_json(result, &ty, max_bytes)?,
-        (_, _) => serde_json::json!({}),
-    };
-    let output = Output::structured(if value.is_object() { value } else { serde_json::json!({ "result": value }) });
     let size = output.text().len();
     if size > max_bytes { Err(crate::output::too_large(size, max_bytes)) } else { Ok((output, size)) }
 }
@@ -252,10 +228,10 @@ impl Tool {
         let arguments: Value = serde_json::from_str(text).map_err(|error| {
             Error::invalid(format!("the arguments are not JSON: {error}")).hint("pass one JSON object, such as '{\"path\": \"/docs\"}'")
         })?;
-        match self.input.iter_errors(&arguments).next() {
-            None => Ok(arguments),
-            Some(error) => Err(self.misfit(&error)),
+        if let Some(error) = self.input.iter_errors(&arguments).next() {
+            return Err(self.misfit(&error));
         }
+        Ok(arguments)
     }
 
     fn misfit(&self, error: &jsonschema::ValidationError<'_>) -> Error {
@@ -264,7 +240,8 @@ impl Tool {
         let named = self.definition.input_schema.get("properties").and_then(Value::as_object);
         let names = named.map(|named| named.keys().map(String::as_str).collect::<Vec<_>>().join(", ")).unwrap_or_default();
         let hint = if names.is_empty() { "it takes no arguments: pass {}".to_owned() } else { format!("it takes: {names}") };
-        Error::invalid(format!("the arguments of `{}` do not fit{at}: {}", self.definition.name, visible(&error.to_string(), 512))).hint(hint)
+        Error::invalid(format!("the arguments of `{}` do not fit{at}: {}", self.definition.name, visible(&error.to_string(), 512)))
+            .hint(hint)
     }
 
     /// Checks a result against the output schema.

@@ -6,7 +6,7 @@ use remit_core::{
     Error, Result,
     grant::{Declared, Grants},
     limit::{COMPONENT_MAX_BYTES, CallLimits},
-    plugin::{Definition, Digest, Effect, Kind, PluginName, inspect::inspect, manifest::ToolText, schema, section},
+    plugin::{Definition, Digest, Effect, Kind, PluginName, inspect::inspect, manifest::ToolNote, schema, section},
 };
 
 mod loaded;
@@ -106,10 +106,18 @@ impl Plugin {
 /// Definitions of a plain component: schemas from its types, texts from `plugin.toml`, effects as the project says.
 pub fn plain_definitions(
     inspection: &remit_core::plugin::inspect::Inspection,
-    texts: &BTreeMap<String, ToolText>,
+    notes: &BTreeMap<String, ToolNote>,
     effects: &BTreeMap<String, Effect>,
 ) -> Vec<Definition> {
-    schema::definitions(inspection, texts, effects).0.into_iter().map(|(definition, _)| definition).collect()
+    let descriptions = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.description.clone()?))).collect();
+    let claimed = notes.iter().filter_map(|(tool, note)| Some((tool.clone(), note.effect?)));
+    let effects = claimed.chain(effects.iter().map(|(tool, effect)| (tool.clone(), *effect))).collect();
+    let tools = schema::definitions(inspection, &descriptions, &effects).0.into_iter();
+    let titled = |(mut definition, _): (Definition, _)| {
+        definition.title = notes.get(&definition.name).and_then(|note| note.title.clone());
+        definition
+    };
+    tools.map(titled).collect()
 }
 
 impl Source {
@@ -123,37 +131,27 @@ impl Source {
             Self::Bytes(bytes) => return Ok(bytes.clone()),
             Self::File(path) => {
                 let failed = |error: std::io::Error| {
-                    Error::unavailable(format!("the component `{}` cannot be read: {error}", path.display())).hint("build it, then `remit review`")
+                    Error::unavailable(format!("the component `{}` cannot be read: {error}", path.display()))
+                        .hint("build it, then `remit review`")
                 };
                 let size = std::fs::metadata(path).map_err(failed)?.len();
                 if size > COMPONENT_MAX_BYTES {
-                    return Err(Error::limit(format!("the component `{}` has {size} bytes; at most {COMPONENT_MAX_BYTES} are read", path.display())));
+                    return Err(Error::limit(format!(
+                        "the component `{}` has {size} bytes; at most {COMPONENT_MAX_BYTES} are read",
+                        path.display()
+                    )));
                 }
                 std::fs::read(path).map_err(failed)?.into()
             }
         };
         let found = Digest::of(&bytes);
         if found != *digest {
-            return Err(Error::new(remit_core::Kind::Conflict, format!("the component is not the approved one: {found} instead of {digest}"))
-                .hint("see what changed: remit review"));
+            return Err(Error::new(
+                remit_core::Kind::Conflict,
+                format!("the component is not the approved one: {found} instead of {digest}"),
+            )
+            .hint("see what changed: remit review"));
         }
         Ok(bytes)
     }
-}
-
-/// The component with the custom section `remit:plugin` at its end; the bytes before it stay as they are.
-///
-/// # Errors
-/// `limit` when the section is too large; `invalid` when the component carries one already.
-pub fn append_section(component: &[u8], section: &section::Section) -> Result<Vec<u8>> {
-    use wasm_encoder::Encode as _;
-    if section::find(component)?.is_some() {
-        return Err(Error::invalid("the component carries its definitions already"));
-    }
-    let data = section.encode()?;
-    let custom = wasm_encoder::CustomSection { name: section::NAME.into(), data: data.as_slice().into() };
-    let mut whole = component.to_vec();
-    whole.push(0);
-    custom.encode(&mut whole);
-    Ok(whole)
 }

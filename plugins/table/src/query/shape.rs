@@ -146,12 +146,12 @@ impl Shaping<'_> {
     fn keep(&mut self, row: Row) -> Result<(), Error> {
         self.budget.keep(&row, "sort fewer rows: set `where`, `limit` or a smaller `skip`")?;
         self.kept.push(row);
-        if let Some(wanted) = self.limit.map(|limit| self.shape.skip.saturating_add(limit)) {
-            if self.kept.len() >= wanted.saturating_mul(2).max(1024) {
-                self.sort();
-                self.kept.truncate(wanted);
-                self.budget = Budget(self.kept.iter().map(bytes).sum());
-            }
+        if let Some(wanted) = self.limit.map(|limit| self.shape.skip.saturating_add(limit))
+            && self.kept.len() >= wanted.saturating_mul(2).max(1024)
+        {
+            self.sort();
+            self.kept.truncate(wanted);
+            self.budget = Budget(self.kept.iter().map(bytes).sum());
         }
         Ok(())
     }

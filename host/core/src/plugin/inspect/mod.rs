@@ -18,7 +18,11 @@ pub(super) mod tests;
 use wasmparser::types::Types;
 
 use super::{Digest, Kind, text::visible};
-use crate::{Error, Result, limit};
+use crate::{
+    Error, Result,
+    grant::{Declared, Scope},
+    limit,
+};
 
 pub use import::Import;
 pub use proposal::features;
@@ -90,6 +94,23 @@ pub fn inspect_interface(bytes: &[u8], extra: &[&str]) -> Result<Inspection> {
 }
 
 impl Inspection {
+    /// What it asks for where nobody wrote it down: each capability that it imports, unscoped.
+    ///
+    /// Interfaces of a host application are not in it, since only the application knows their capability.
+    pub fn unscoped(&self) -> Declared {
+        let needs = |capability: &str| self.imports.iter().any(|import| import.capability == Some(capability));
+        let environment = self.imports.iter().any(|import| import.package == "wasi:cli" && import.interface == "environment");
+        Declared {
+            fs: needs("fs").then_some(Scope::Any),
+            http: needs("http").then_some(Scope::Any),
+            env: environment.then_some(Scope::Any),
+            config: needs("config").then_some(Scope::Any),
+            kv: needs("kv").then_some(Scope::Any),
+            tools: needs("tools").then_some(Scope::Any),
+            ..Declared::default()
+        }
+    }
+
     /// Refuses a plain component of which no function can be offered.
     ///
     /// # Errors

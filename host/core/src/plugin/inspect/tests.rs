@@ -114,6 +114,9 @@ fn imports_carry_their_capability() {
         ]
     );
     assert_eq!(found.imports.first().and_then(|it| it.version.as_deref()), Some("0.2.3"));
+    let any =
+        Declared { http: Some(Scope::Any), env: Some(Scope::Any), kv: Some(Scope::Any), tools: Some(Scope::Any), ..Declared::default() };
+    assert_eq!(found.unscoped(), any);
 }
 
 #[test]

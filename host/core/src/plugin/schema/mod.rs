@@ -43,26 +43,23 @@ use crate::limit;
 /// The property that holds a result which is no object.
 pub const RESULT: &str = "result";
 
-/// The tools of a plain component.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Offered {
-    /// Each tool with the function that it calls.
-    pub tools: Vec<(Definition, PlainFunction)>,
-    /// The functions that are no tools, those of the inspection included.
-    pub not_offered: Vec<NotOffered>,
-}
-
 /// Derives a definition for each plain function of `inspection`.
 ///
 /// `descriptions` and `effects` go by the name of the tool, as `[tools.<name>]` in `plugin.toml` and `remit.toml` do. A description
 /// that is missing is made of names and types; an effect that is missing is [`Effect::Once`].
-pub fn definitions(inspection: &Inspection, descriptions: &BTreeMap<String, String>, effects: &BTreeMap<String, Effect>) -> Offered {
-    let mut offered = Offered { tools: Vec::new(), not_offered: inspection.not_offered.clone() };
+///
+/// Gives the tools, each with the function that it calls, and the functions that are none, those of the inspection included.
+pub fn definitions(
+    inspection: &Inspection,
+    descriptions: &BTreeMap<String, String>,
+    effects: &BTreeMap<String, Effect>,
+) -> (Vec<(Definition, PlainFunction)>, Vec<NotOffered>) {
+    let (mut tools, mut not_offered) = (Vec::new(), inspection.not_offered.clone());
     for function in &inspection.functions {
         let input_schema = input(function);
         let output_schema = output(function);
         if let Some(reason) = too_large(&input_schema).or_else(|| output_schema.as_ref().and_then(too_large)) {
-            offered.not_offered.push(NotOffered { name: function.tool.clone(), reason });
+            not_offered.push(NotOffered { name: function.tool.clone(), reason });
             continue;
         }
         let definition = Definition {
@@ -73,9 +70,9 @@ pub fn definitions(inspection: &Inspection, descriptions: &BTreeMap<String, Stri
             output_schema,
             effect: effects.get(&function.tool).copied().unwrap_or(Effect::Once),
         };
-        offered.tools.push((definition, function.clone()));
+        tools.push((definition, function.clone()));
     }
-    offered
+    (tools, not_offered)
 }
 
 /// JSON Schema of the arguments.

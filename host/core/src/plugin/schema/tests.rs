@@ -112,11 +112,11 @@ fn definitions_take_descriptions_and_effects_by_name() {
     let inspection = inspect(&bytes, &[]).expect("a component");
     let descriptions = BTreeMap::from([("ops_add".to_owned(), "Adds two numbers".to_owned())]);
     let effects = BTreeMap::from([("ops_add".to_owned(), Effect::Read)]);
-    let offered = definitions(&inspection, &descriptions, &effects);
-    let (add, function) = offered.tools.first().expect("a tool");
+    let (tools, _) = definitions(&inspection, &descriptions, &effects);
+    let (add, function) = tools.first().expect("a tool");
     assert_eq!((add.name.as_str(), add.description.as_str(), add.effect), ("ops_add", "Adds two numbers", Effect::Read));
     assert_eq!(function.interface.as_deref(), Some("docs:calc/ops@0.1.0"));
-    let plain = definitions(&inspection, &BTreeMap::new(), &BTreeMap::new());
-    let (add, _) = plain.tools.first().expect("a tool");
+    let (tools, _) = definitions(&inspection, &BTreeMap::new(), &BTreeMap::new());
+    let (add, _) = tools.first().expect("a tool");
     assert_eq!((add.description.as_str(), add.effect), ("Calls `add` of `docs:calc/ops@0.1.0`: add(a: u32, b: u32) -> u32", Effect::Once));
 }

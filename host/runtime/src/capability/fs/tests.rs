@@ -30,7 +30,9 @@ use crate::capability::{Denials, Rights};
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
 const READ: DescriptorFlags = DescriptorFlags::READ;
 const WRITE: DescriptorFlags = DescriptorFlags::WRITE;
-const NONE: OpenFlags = OpenFlags::empty();
+fn none() -> OpenFlags {
+    OpenFlags::empty()
+}
 
 /// One call, with mounts in a temporary folder.
 struct Call {
@@ -82,7 +84,7 @@ impl Call {
     }
 
     async fn read(&mut self, base: &str, path: &str) -> Result<String, ErrorCode> {
-        let fd = self.open(base, path, NONE, READ).await?;
+        let fd = self.open(base, path, none(), READ).await?;
         let (bytes, _end) = code(self.view().read(Resource::new_borrow(fd), 1 << 20, 0).await)?;
         Ok(String::from_utf8(bytes).unwrap())
     }

@@ -10,7 +10,7 @@ async fn f1_dots_and_absolute_paths() {
     let folder = folder();
     let mut call = docs_and_out(&folder);
     for path in ["../secret", "sub/../../secret", "./../secret", "/etc/passwd", "//etc/passwd", "../../../../../../etc/passwd", ".."] {
-        assert_eq!(call.open("/docs", path, NONE, READ).await, Err(ErrorCode::NotPermitted), "{path}");
+        assert_eq!(call.open("/docs", path, none(), READ).await, Err(ErrorCode::NotPermitted), "{path}");
         assert_eq!(call.denied().len(), 1, "{path}");
         let fd = call.fd("/docs");
         assert_eq!(code(call.view().stat_at(fd, FOLLOW, path.to_owned()).await).map(drop), Err(ErrorCode::NotPermitted), "{path}");
@@ -64,7 +64,7 @@ async fn f2_twin_links_inside() {
     let fd = call.fd("/docs");
     assert_eq!(code(call.view().readlink_at(fd, "one".to_owned()).await).as_deref(), Ok("sub/two"));
     let fd = call.fd("/docs");
-    let opened = code(call.view().open_at(fd, PathFlags::empty(), "one".to_owned(), NONE, READ).await);
+    let opened = code(call.view().open_at(fd, PathFlags::empty(), "one".to_owned(), none(), READ).await);
     assert_eq!(opened.map(drop), Err(ErrorCode::Loop), "a link that is not to be followed");
 }
 
@@ -126,9 +126,9 @@ async fn f8_magic_links() {
     let mounts = vec![mount(Path::new("/proc/self"), "/proc", Access::Read), mount(&folder.path().join("docs"), "/docs", Access::Read)];
     let mut call = Call::new(mounts);
     for path in ["root/etc/passwd", "root", "cwd", "exe", "fd/0", "task/../root/etc/passwd"] {
-        assert!(call.open("/proc", path, NONE, READ).await.is_err(), "{path}");
+        assert!(call.open("/proc", path, none(), READ).await.is_err(), "{path}");
     }
-    assert_eq!(call.open("/docs", "root/etc/passwd", NONE, READ).await, Err(ErrorCode::NotPermitted));
+    assert_eq!(call.open("/docs", "root/etc/passwd", none(), READ).await, Err(ErrorCode::NotPermitted));
     let status = call.read("/proc", "status").await.unwrap();
     assert!(status.starts_with("Name:"), "the twin: a plain file beside the links");
 }
@@ -154,7 +154,7 @@ async fn f9_mounted_later() {
     opened[0].dir = Arc::new(root);
     let mut call = Call::with(resolved(mounts, Effect::Once), opened);
     for path in ["proc", "proc/version", "dev/null"] {
-        assert_eq!(call.open("/all", path, NONE, READ).await, Err(ErrorCode::NotPermitted), "{path}");
+        assert_eq!(call.open("/all", path, none(), READ).await, Err(ErrorCode::NotPermitted), "{path}");
         call.assert_denied(Rule::Forbidden, path);
     }
     let fd = call.fd("/all");

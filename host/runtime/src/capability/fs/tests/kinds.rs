@@ -20,7 +20,7 @@ async fn f10_named_pipes_hold_nobody() {
         let mut call = docs_and_out(&folder);
         async move {
             let flags = if index % 2 == 0 { READ } else { WRITE };
-            assert_eq!(call.open("/out", &index.to_string(), NONE, flags).await, Err(ErrorCode::NotPermitted));
+            assert_eq!(call.open("/out", &index.to_string(), none(), flags).await, Err(ErrorCode::NotPermitted));
             call.assert_denied(Rule::Forbidden, "/out/");
         }
     });
@@ -36,7 +36,7 @@ async fn f10_a_pipe_that_waits_for_a_reader_is_left_alone() {
     let path: PathBuf = folder.path().join("docs/pipe");
     pipe(&path);
     let mut call = docs_and_out(&folder);
-    assert_eq!(call.open("/docs", "pipe", NONE, READ).await, Err(ErrorCode::NotPermitted));
+    assert_eq!(call.open("/docs", "pipe", none(), READ).await, Err(ErrorCode::NotPermitted));
     let fd = call.fd("/docs");
     let stat = code(call.view().stat_at(fd, FOLLOW, "pipe".to_owned()).await).unwrap();
     assert_eq!(stat.type_, remit_bindings::filesystem::types::DescriptorType::Fifo, "looking is allowed");
@@ -48,7 +48,7 @@ async fn f11_devices_and_sockets() {
     let folder = folder();
     let _socket = UnixListener::bind(folder.path().join("out/socket")).unwrap();
     let mut call = docs_and_out(&folder);
-    assert_eq!(call.open("/out", "socket", NONE, READ).await, Err(ErrorCode::NotPermitted));
+    assert_eq!(call.open("/out", "socket", none(), READ).await, Err(ErrorCode::NotPermitted));
     call.assert_denied(Rule::Forbidden, "/out/socket");
 
     let mounts = vec![mount(Path::new("/dev"), "/dev", Access::Write)];
@@ -58,7 +58,7 @@ async fn f11_devices_and_sockets() {
     opened[0].dir = Arc::new(dev);
     let mut call = Call::with(resolved(mounts, Effect::Once), opened);
     for (device, flags) in [("null", READ), ("zero", READ), ("null", WRITE), ("tty", READ | WRITE)] {
-        assert_eq!(call.open("/dev", device, NONE, flags).await, Err(ErrorCode::NotPermitted), "{device}");
+        assert_eq!(call.open("/dev", device, none(), flags).await, Err(ErrorCode::NotPermitted), "{device}");
         call.assert_denied(Rule::Forbidden, device);
     }
 }

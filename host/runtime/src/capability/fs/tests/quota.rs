@@ -1,7 +1,7 @@
 //! Bounds on what one call writes, makes and holds: F15.
 
 use remit_core::limit::FS_OPEN_MAX;
-use wasmtime_wasi::p2::{OutputStream as _, StreamError};
+use wasmtime_wasi::p2::StreamError;
 
 use super::*;
 
@@ -98,13 +98,13 @@ async fn handles_are_bounded_even_behind_streams() {
     let mut call = docs_and_out(&folder);
     let mut open = Vec::new();
     for _ in 0..FS_OPEN_MAX / 2 {
-        let fd = call.open("/docs", "a.md", NONE, READ).await.unwrap();
+        let fd = call.open("/docs", "a.md", none(), READ).await.unwrap();
         code(call.view().read_via_stream(Resource::new_borrow(fd), 0)).unwrap();
         call.close(fd);
-        open.push(call.open("/docs", "a.md", NONE, READ).await.unwrap());
+        open.push(call.open("/docs", "a.md", none(), READ).await.unwrap());
     }
-    assert_eq!(call.open("/docs", "a.md", NONE, READ).await, Err(ErrorCode::Quota));
+    assert_eq!(call.open("/docs", "a.md", none(), READ).await, Err(ErrorCode::Quota));
     call.assert_denied(Rule::Quota, "/docs/a.md");
     call.close(open.remove(0));
-    call.open("/docs", "a.md", NONE, READ).await.expect("what was closed may be opened again");
+    call.open("/docs", "a.md", none(), READ).await.expect("what was closed may be opened again");
 }

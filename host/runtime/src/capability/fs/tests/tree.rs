@@ -40,7 +40,7 @@ async fn what_is_not_granted_is_refused_and_recorded() {
     let folder = folder();
     let mut call = nested(&folder);
     for path in ["etc/passwd", "usr/lib/python", "data/other", "tmp"] {
-        assert_eq!(call.open("/", path, NONE, READ).await, Err(ErrorCode::Access), "{path}");
+        assert_eq!(call.open("/", path, none(), READ).await, Err(ErrorCode::Access), "{path}");
         call.assert_denied(Rule::NoMatch, &format!("read /{path}"));
         let fd = call.fd("/");
         assert_eq!(code(call.view().stat_at(fd, FOLLOW, path.to_owned()).await).map(drop), Err(ErrorCode::Access), "{path}");
@@ -125,9 +125,9 @@ async fn the_same_object() {
     let folder = folder();
     let mut call = docs_and_out(&folder);
     let (a, b, c) = (
-        call.open("/docs", "a.md", NONE, READ).await.unwrap(),
-        call.open("/", "docs/sub/../a.md", NONE, READ).await.unwrap(),
-        call.open("/docs", "sub/b.md", NONE, READ).await.unwrap(),
+        call.open("/docs", "a.md", none(), READ).await.unwrap(),
+        call.open("/", "docs/sub/../a.md", none(), READ).await.unwrap(),
+        call.open("/docs", "sub/b.md", none(), READ).await.unwrap(),
     );
     assert!(call.view().is_same_object(Resource::new_borrow(a), Resource::new_borrow(b)).await.unwrap());
     assert!(!call.view().is_same_object(Resource::new_borrow(a), Resource::new_borrow(c)).await.unwrap());

@@ -8,11 +8,11 @@ use super::*;
 async fn f6_nothing_changes_through_a_read_only_mount() {
     let folder = folder();
     let mut call = docs_and_out(&folder);
-    for (open, flags) in [(OpenFlags::TRUNCATE, READ), (NONE, WRITE), (OpenFlags::CREATE, READ), (OpenFlags::TRUNCATE, WRITE)] {
+    for (open, flags) in [(OpenFlags::TRUNCATE, READ), (none(), WRITE), (OpenFlags::CREATE, READ), (OpenFlags::TRUNCATE, WRITE)] {
         assert_eq!(call.open("/docs", "a.md", open, flags).await, Err(ErrorCode::ReadOnly), "{open:?} {flags:?}");
         call.assert_denied(Rule::NoMatch, "/docs/a.md");
     }
-    let fd = call.open("/docs", "a.md", NONE, READ).await.unwrap();
+    let fd = call.open("/docs", "a.md", none(), READ).await.unwrap();
     let fd = || Resource::new_borrow(fd);
     assert_eq!(code(call.view().set_size(fd(), 0).await), Err(ErrorCode::ReadOnly));
     assert_eq!(code(call.view().write(fd(), b"x".to_vec(), 0).await), Err(ErrorCode::ReadOnly));
@@ -46,7 +46,7 @@ async fn f6_twin_writing() {
     let folder = folder();
     let mut call = docs_and_out(&folder);
     call.write("/out", "new", "hello").await.unwrap();
-    let fd = call.open("/out", "new", NONE, READ | WRITE).await.unwrap();
+    let fd = call.open("/out", "new", none(), READ | WRITE).await.unwrap();
     code(call.view().set_size(Resource::new_borrow(fd), 4).await).unwrap();
     assert_eq!(call.read("/out", "new").await.as_deref(), Ok("hell"));
     let times = types::NewTimestamp::Timestamp(wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime { seconds: 7, nanoseconds: 0 });

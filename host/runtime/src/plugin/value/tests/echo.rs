@@ -166,9 +166,9 @@ impl Echo {
 
     pub(super) fn definition(&self) -> (Definition, PlainFunction) {
         let inspection = inspect::inspect(&self.bytes, &[]).expect("a component");
-        let offered = schema::definitions(&inspection, &BTreeMap::new(), &BTreeMap::new());
-        assert!(offered.not_offered.is_empty(), "{:?}", offered.not_offered);
-        offered.tools.into_iter().next().expect("a tool")
+        let (tools, not_offered) = schema::definitions(&inspection, &BTreeMap::new(), &BTreeMap::new());
+        assert!(not_offered.is_empty(), "{not_offered:?}");
+        tools.into_iter().next().expect("a tool")
     }
 
     /// The arguments with `json` as the value.

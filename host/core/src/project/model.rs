@@ -1,0 +1,104 @@
+//! A project as its file says it, checked.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::Path,
+};
+
+use crate::{
+    grant::Grants,
+    identity::{Principal, Role},
+    limit::CallLimits,
+    plugin::{Effect, PluginName},
+};
+
+/// Where a plugin comes from; paths are as written: relative to the project's folder, or absolute.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The folder of a crate that `remit build` makes a component of.
+    Crate(String),
+    /// A component's file.
+    Wasm(String),
+}
+
+impl Source {
+    /// The path as written.
+    pub fn path(&self) -> &Path {
+        let (Self::Crate(path) | Self::Wasm(path)) = self;
+        Path::new(path)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Crate(path) | Self::Wasm(path)) = self;
+        f.write_str(path)
+    }
+}
+
+/// One plugin of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plugin {
+    /// Its name in this project.
+    pub name: PluginName,
+    /// Where it comes from.
+    pub source: Source,
+    /// Tools that always need an approval; `*` stands for all.
+    pub ask: Vec<String>,
+    /// Bounds of its calls.
+    pub limits: CallLimits,
+    /// What it may do.
+    pub grants: Grants,
+    /// Effect classes that the project sets for tools of a plain component.
+    pub effects: BTreeMap<String, Effect>,
+    /// `remit.local.toml` switched it off.
+    pub disabled: bool,
+}
+
+impl Plugin {
+    /// Whether each call of `tool` needs an approval.
+    pub fn asks(&self, tool: &str) -> bool {
+        self.ask.iter().any(|name| name == "*" || name == tool)
+    }
+
+    /// Names of the secrets that its grants use.
+    pub fn secrets(&self) -> BTreeSet<&str> {
+        self.grants.http.iter().filter_map(|http| http.secret.as_ref()).map(|secret| secret.name.as_str()).collect()
+    }
+}
+
+/// A project, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its name: lowercase letters, digits, `-`, `_` and `.`, starting with a letter or digit.
+    pub name: String,
+    /// Its plugins.
+    pub plugins: BTreeMap<PluginName, Plugin>,
+    /// Roles by name; `owner` is built in and not here.
+    pub roles: BTreeMap<String, Role>,
+    /// Roles of each principal; every one exists.
+    pub principals: BTreeMap<Principal, Vec<String>>,
+}
+
+impl Project {
+    /// Longest name, in bytes.
+    pub const NAME_MAX_BYTES: usize = 64;
+    /// The role that may call every tool.
+    pub const OWNER: &str = "owner";
+
+    /// What the roles of `principal` allow together; `None` when the project does not know it.
+    pub fn role(&self, principal: &Principal) -> Option<Role> {
+        let names = self.principals.get(principal)?;
+        let mut tools = Vec::new();
+        for name in names {
+            match self.roles.get(name) {
+                Some(Role::Tools(patterns)) => tools.extend(patterns.iter().cloned()),
+                Some(Role::Owner) => return Some(Role::Owner),
+                None if name == Self::OWNER => return Some(Role::Owner),
+                None => {}
+            }
+        }
+        Some(Role::Tools(tools))
+    }
+}

@@ -1,0 +1,247 @@
+//! `remit.toml` → [`Project`].
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use super::{
+    Plugin, Problem, Project, ProjectError, Source, nearest,
+    table::{self, Table},
+};
+use crate::{
+    Error,
+    grant::{ToolPattern, authored::AuthoredGrants},
+    identity::{Principal, Role},
+    limit::CallLimits,
+    plugin::{Effect, PluginName, check_tool_name, text::visible},
+};
+
+/// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
+const UNSERVED: [&str; 7] = ["agents", "models", "budgets", "labels", "functions", "retention", "approvals"];
+/// Likewise, keys of a plugin.
+const UNSERVED_OF_PLUGIN: [&str; 2] = ["command", "digest"];
+
+impl Project {
+    /// Reads a `remit.toml`; `file` is its name in messages.
+    ///
+    /// # Errors
+    /// Every mistake of the file at once: too large, no UTF-8, no TOML, unknown or unserved keys, values out of bounds, names that
+    /// mean nothing, sources outside the project without `outside = true`.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, ProjectError> {
+        let text = super::text(file, bytes)?;
+        let mut problems = Vec::new();
+        let mut root = table::document(file, text)?;
+        root.version(&mut problems);
+        let name = project_name(&mut root, &mut problems);
+        let plugins = plugins(&mut root, &mut problems);
+        let roles = roles(&mut root, &mut problems);
+        let principals = principals(&mut root, &roles, &mut problems);
+        for key in UNSERVED {
+            root.unserved(key, &mut problems);
+        }
+        root.finish(&mut problems);
+        match name {
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals }),
+            _ => Err(ProjectError::new(file, text, problems)),
+        }
+    }
+}
+
+fn project_name(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+    let Some(mut header) = root.table("project", "`[project]`", problems) else {
+        problems.push(Problem::new(0..0, "the file has no `[project]`").hint("write `[project]` and below it `name = \"my-project\"`"));
+        return None;
+    };
+    let name = header.required::<Spanned<String>>("name", "name = \"my-project\"", problems);
+    header.finish(problems);
+    let name = name?;
+    let text = name.get_ref();
+    let fits = text.len() <= Project::NAME_MAX_BYTES
+        && text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
+    if !fits {
+        let hint = format!(
+            "use lowercase letters, digits, `-`, `_` and `.`, starting with a letter or digit, at most {} characters",
+            Project::NAME_MAX_BYTES
+        );
+        problems.push(Problem::new(name.span(), format!("`{}` is not a project name", visible(text, 64))).hint(hint));
+    }
+    Some(name.into_inner())
+}
+
+fn plugins(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<PluginName, Plugin> {
+    let mut plugins = BTreeMap::new();
+    for (name, table) in root.tables("plugins", "plugin", problems) {
+        let parsed = name.get_ref().parse::<PluginName>().map_err(|error| problems.push(Problem::at(name.span(), error))).ok();
+        let Some(name) = parsed else { continue };
+        if let Some(plugin) = plugin(name.clone(), table, problems) {
+            plugins.insert(name, plugin);
+        }
+    }
+    plugins
+}
+
+fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
+    let external = table.has("command");
+    for key in UNSERVED_OF_PLUGIN {
+        table.unserved(key, problems);
+    }
+    let outside: bool = table.optional("outside", problems).unwrap_or_default();
+    let written: Option<Spanned<String>> = if external { None } else { table.required("source", "source = \"plugins/name\"", problems) };
+    let source = written
+        .and_then(|written| source(written.get_ref(), outside).map_err(|error| problems.push(Problem::at(written.span(), error))).ok());
+    let ask: Vec<Spanned<String>> = table.optional("ask", problems).unwrap_or_default();
+    for tool in ask.iter().filter(|tool| tool.get_ref() != "*") {
+        tool_name(tool, problems);
+    }
+    let limits = limits(&mut table, problems).over(CallLimits::default());
+    let grants = table.optional::<AuthoredGrants>("grants", problems).unwrap_or_default().validate();
+    let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
+    let effects = effects(&mut table, problems);
+    table.finish(problems);
+    let ask = ask.into_iter().map(Spanned::into_inner).collect();
+    Some(Plugin { name, source: source?, ask, limits, grants, effects, disabled: false })
+}
+
+/// What `source = "…"` means.
+fn source(written: &str, outside: bool) -> Result<Source, Error> {
+    let shown = visible(written, 128);
+    if written.is_empty() || shown != written {
+        return Err(Error::invalid(format!("`{shown}` is not a path")).hint("write the path of a crate's folder or of a `.wasm` file"));
+    }
+    if let Some((scheme, _)) = written.split_once("://") {
+        return Err(Error::invalid(format!("`{scheme}://` sources are not served by this version"))
+            .hint("fetch the component yourself and name the `.wasm` file"));
+    }
+    if leaves_project(written) && !outside {
+        return Err(
+            Error::invalid(format!("`{shown}` lies outside the project")).hint("say that this is meant: `outside = true` beside it")
+        );
+    }
+    match written.strip_suffix(".wasm") {
+        Some(_) => Ok(Source::Wasm(written.to_owned())),
+        None => Ok(Source::Crate(written.to_owned())),
+    }
+}
+
+/// Whether a path, as written, is absolute or climbs out of the folder it is relative to.
+fn leaves_project(path: &str) -> bool {
+    use std::path::{Component, Path};
+    let mut depth = 0_usize;
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(_) => depth += 1,
+            Component::CurDir => {}
+            Component::ParentDir => match depth.checked_sub(1) {
+                Some(less) => depth = less,
+                None => return true,
+            },
+            Component::RootDir | Component::Prefix(_) => return true,
+        }
+    }
+    false
+}
+
+/// Limits as written; what is absent keeps what it was.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    pub(super) memory_mib: Option<Spanned<u32>>,
+    pub(super) deadline_ms: Option<Spanned<u64>>,
+    pub(super) output_kib: Option<Spanned<u32>>,
+}
+
+impl Limits {
+    /// `base` with what is written here.
+    pub(super) fn over(&self, base: CallLimits) -> CallLimits {
+        CallLimits {
+            memory_mib: self.memory_mib.as_ref().map_or(base.memory_mib, |value| *value.get_ref()),
+            deadline_ms: self.deadline_ms.as_ref().map_or(base.deadline_ms, |value| *value.get_ref()),
+            output_kib: self.output_kib.as_ref().map_or(base.output_kib, |value| *value.get_ref()),
+        }
+    }
+}
+
+/// The table `limits`, each value within its maximum.
+pub(super) fn limits(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> Limits {
+    let Some(mut table) = plugin.table("limits", "`limits`", problems) else { return Limits::default() };
+    let limits = Limits {
+        memory_mib: table.optional("memory_mib", problems),
+        deadline_ms: table.optional("deadline_ms", problems),
+        output_kib: table.optional("output_kib", problems),
+    };
+    table.finish(problems);
+    bounded("memory_mib", limits.memory_mib.as_ref(), CallLimits::MEMORY_MAX_MIB, problems);
+    bounded("deadline_ms", limits.deadline_ms.as_ref(), CallLimits::DEADLINE_MAX_MS, problems);
+    bounded("output_kib", limits.output_kib.as_ref(), CallLimits::OUTPUT_MAX_KIB, problems);
+    limits
+}
+
+fn bounded<T: Copy + Into<u64>>(key: &str, value: Option<&Spanned<T>>, max: T, problems: &mut Vec<Problem>) {
+    let Some(value) = value else { return };
+    let (number, max) = ((*value.get_ref()).into(), max.into());
+    if number == 0 || number > max {
+        problems.push(Problem::new(value.span(), format!("`{key}` is {number}")).hint(format!("write a number from 1 to {max}")));
+    }
+}
+
+fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {
+    let Some(table) = plugin.table("effects", "`effects`", problems) else { return BTreeMap::new() };
+    let entries = table.entries::<Effect>(problems);
+    for (tool, _) in &entries {
+        tool_name(tool, problems);
+    }
+    entries.into_iter().map(|(tool, effect)| (tool.into_inner(), effect)).collect()
+}
+
+/// Reports what cannot be the name of a tool.
+fn tool_name(tool: &Spanned<String>, problems: &mut Vec<Problem>) {
+    if let Err(error) = check_tool_name(tool.get_ref()) {
+        problems.push(Problem::at(tool.span(), error));
+    }
+}
+
+fn roles(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Role> {
+    let mut roles = BTreeMap::new();
+    for (name, mut table) in root.tables("roles", "role", problems) {
+        if name.get_ref() == Project::OWNER {
+            problems.push(Problem::new(name.span(), "the role `owner` is built in: it may call every tool").hint("choose another name"));
+        } else if let Err(error) = name.get_ref().parse::<PluginName>() {
+            let problem = Problem::at(name.span(), error);
+            problems.push(Problem { message: format!("`{}` is not a name for a role", visible(name.get_ref(), 64)), ..problem });
+        }
+        let patterns: Vec<Spanned<String>> = table.required("tools", "tools = [\"files/*\"]", problems).unwrap_or_default();
+        table.finish(problems);
+        let mut tools = Vec::new();
+        for pattern in patterns {
+            match pattern.get_ref().parse::<ToolPattern>() {
+                Ok(parsed) => tools.push(parsed),
+                Err(error) => problems.push(Problem::at(pattern.span(), error)),
+            }
+        }
+        roles.insert(name.into_inner(), Role::Tools(tools));
+    }
+    roles
+}
+
+fn principals(root: &mut Table<'_>, roles: &BTreeMap<String, Role>, problems: &mut Vec<Problem>) -> BTreeMap<Principal, Vec<String>> {
+    let Some(table) = root.table("principals", "`[principals]`", problems) else { return BTreeMap::new() };
+    let mut principals = BTreeMap::new();
+    for (principal, names) in table.entries::<Vec<Spanned<String>>>(problems) {
+        for name in &names {
+            let written = name.get_ref().as_str();
+            if written != Project::OWNER && !roles.contains_key(written) {
+                let known = roles.keys().map(String::as_str).chain([Project::OWNER]);
+                let hint = match nearest(written, known) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "define it under `[roles.NAME]`, or use `owner`".to_owned(),
+                };
+                problems.push(Problem::new(name.span(), format!("there is no role `{}`", visible(written, 64))).hint(hint));
+            }
+        }
+        match principal.get_ref().parse::<Principal>() {
+            Ok(parsed) => drop(principals.insert(parsed, names.into_iter().map(Spanned::into_inner).collect())),
+            Err(error) => problems.push(Problem::at(principal.span(), error)),
+        }
+    }
+    principals
+}

@@ -1,0 +1,308 @@
+use miette::Diagnostic;
+
+use super::*;
+use crate::{grant::Access, identity::Role, limit::FILE_MAX_BYTES, plugin::Digest, plugin::Effect};
+
+const WHOLE: &str = r#"
+version = 1
+[project]
+name = "acme-support"
+
+[plugins.files]
+source = "plugins/files"
+ask = ["write"]
+limits = { memory_mib = 128, deadline_ms = 5000 }
+[plugins.files.grants]
+fs = [{ path = "docs", mount = "/docs", access = "read" }]
+[plugins.files.effects]
+read = "read"
+
+[plugins.table]
+source = "../table.wasm"
+outside = true
+
+[roles.reader]
+tools = ["files/read", "files/search"]
+[principals]
+"user:ada" = ["owner"]
+"user:bob" = ["reader"]
+"#;
+
+fn parse(text: &str) -> Result<Project, ProjectError> {
+    Project::parse("remit.toml", text.as_bytes())
+}
+
+/// A project whose file goes on with `rest`, and what is said of it.
+fn check(rest: &str, expected: &str) {
+    let text = format!("version = 1\nproject.name = \"p\"\n{rest}");
+    let report = parse(&text).map_or_else(|error| error.report(), |project| format!("accepted: {project:?}"));
+    assert_eq!(report.trim_end(), expected.trim(), "\n--- what was said:\n{report}");
+}
+
+fn check_narrow(local: &str, expected: &str) {
+    let mut project = parse(WHOLE).expect("the project is right");
+    let before = project.clone();
+    let text = format!("version = 1\n{local}");
+    let error = project.narrow("remit.local.toml", text.as_bytes()).expect_err("the narrowing is wrong");
+    assert_eq!(error.report().trim_end(), expected.trim(), "\n--- what was said:\n{}", error.report());
+    assert_eq!(project, before);
+}
+
+#[test]
+fn a_whole_project_is_read() {
+    let project = parse(WHOLE).unwrap_or_else(|error| panic!("{}", error.report()));
+    assert_eq!(project.name, "acme-support");
+    let files = &project.plugins[&"files".parse().expect("a name")];
+    assert_eq!(files.source, Source::Crate("plugins/files".to_owned()));
+    assert_eq!((files.limits.memory_mib, files.limits.deadline_ms, files.limits.output_kib), (128, 5000, 1024));
+    assert_eq!(files.grants.fs[0].access, Access::Read);
+    assert_eq!(files.effects["read"], Effect::Read);
+    assert!(files.asks("write") && !files.asks("read"));
+    assert_eq!(project.plugins[&"table".parse().expect("a name")].source, Source::Wasm("../table.wasm".to_owned()));
+}
+
+#[test]
+fn roles_decide_what_a_principal_may_call() {
+    let project = parse(WHOLE).expect("the project is right");
+    let role = |who: &str| project.role(&who.parse().expect("a principal"));
+    assert_eq!(role("user:ada"), Some(Role::Owner));
+    let reader = role("user:bob").expect("bob is known");
+    assert!(reader.allows("files", "read") && !reader.allows("files", "write"));
+    assert_eq!(role("user:eve"), None);
+}
+
+#[test]
+fn an_unknown_key_shows_the_nearest_one() {
+    check(
+        "[plugins.files]\nsource = \"files\"\nlimit = {}\n",
+        "
+remit.toml:5:1: unknown key `limit`
+  |
+5 | limit = {}
+  | ^^^^^
+  = did you mean `limits`?",
+    );
+}
+
+#[test]
+fn an_unknown_key_of_a_grant_shows_the_nearest_one() {
+    check(
+        "[plugins.files]\nsource = \"files\"\ngrants = { fs = [{ path = \"docs\", acess = \"read\" }] }\n",
+        "
+remit.toml:5:35: unknown key `acess`
+  |
+5 | grants = { fs = [{ path = \"docs\", acess = \"read\" }] }
+  |                                   ^^^^^
+  = did you mean `access`?",
+    );
+}
+
+#[test]
+fn every_mistake_is_told_at_once_and_in_order() {
+    let text = "version = 2\n[project]\nname = \"Acme\"\n[plugins.a__b]\nsource = \"x\"\n[plugins.c]\nask = [\"Write\"]\nlimits = { memory_mib = 4096, deadline_ms = -1 }\n[principals]\n\"ada\" = [\"ownr\"]\n";
+    let error = parse(text).expect_err("it is full of mistakes");
+    let lines: Vec<String> = error.to_string().split("; ").map(str::to_owned).collect();
+    assert_eq!(
+        lines,
+        [
+            "remit.toml has 9 mistakes: line 1: version 2 of this file is newer than this `remit` reads (1)",
+            "line 3: `Acme` is not a project name",
+            "line 4: `a__b` is not a plugin name",
+            "line 6: plugin `c` has no `source`",
+            "line 7: `Write` is not a name for a tool",
+            "line 8: `memory_mib` is 4096",
+            "line 8: invalid value: integer `-1`",
+            "line 10: `ada` is not a principal",
+            "line 10: there is no role `ownr`",
+        ]
+    );
+}
+
+#[test]
+fn known_names_that_are_not_served_are_refused_as_such() {
+    for (key, text) in [
+        ("command", "[plugins.x]\ncommand = [\"npx\"]\n"),
+        ("agents", "[agents.triage]\nsource = \"a\"\n"),
+        ("models", "[models.default]\napi = \"openai\"\n"),
+        ("budgets", "[budgets]\n"),
+        ("labels", "[labels]\n"),
+        ("functions", "[functions]\n"),
+        ("retention", "[retention]\n"),
+    ] {
+        let error = parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).expect_err(key);
+        let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(messages, [format!("`{key}` is not served by this version")]);
+    }
+}
+
+#[test]
+fn sources_from_elsewhere_are_refused() {
+    check(
+        "[plugins.x]\nsource = \"oci://ghcr.io/a/b@sha256:00\"\n",
+        "
+remit.toml:4:10: `oci://` sources are not served by this version
+  |
+4 | source = \"oci://ghcr.io/a/b@sha256:00\"
+  |          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  = fetch the component yourself and name the `.wasm` file",
+    );
+    for path in ["/opt/x.wasm", "../x", "a/../../x", "./.."] {
+        let text = format!("version = 1\nproject.name = \"p\"\n[plugins.x]\nsource = \"{path}\"\n");
+        let error = parse(&text).expect_err(path);
+        assert_eq!(error.problems()[0].message, format!("`{path}` lies outside the project"));
+        parse(&format!("{text}outside = true\n")).unwrap_or_else(|error| panic!("{}", error.report()));
+    }
+    for path in ["x", "./x", "a/../x", "a/b/../../x.wasm"] {
+        parse(&format!("version = 1\nproject.name = \"p\"\n[plugins.x]\nsource = \"{path}\"\n"))
+            .unwrap_or_else(|error| panic!("{}", error.report()));
+    }
+}
+
+#[test]
+fn hidden_characters_never_reach_a_report() {
+    let error = parse("version = 1\nproject.name = \"p\"\n[plugins.x]\nsource = \"a\u{202e}b\"\n").expect_err("the path lies");
+    let report = error.report();
+    assert!(!report.contains('\u{202e}') && report.contains("\\u{202e}"), "{report}");
+}
+
+#[test]
+fn broken_toml_points_to_its_place() {
+    check(
+        "[plugins.x\n",
+        "
+remit.toml:3:11: unclosed table
+  |
+3 | [plugins.x
+  |           ^
+  = write `]`",
+    );
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_unread() {
+    let huge = vec![b'#'; 5 << 20];
+    let error = Project::parse("remit.toml", &huge).expect_err("it is too large");
+    assert_eq!(error.to_string(), "remit.toml:1:1: the file has more than 4 MiB");
+    let mut fits = b"version = 1\nproject.name = \"p\"\n#".to_vec();
+    fits.resize(FILE_MAX_BYTES as usize, b'x');
+    Project::parse("remit.toml", &fits).unwrap_or_else(|error| panic!("{error}"));
+}
+
+#[test]
+fn a_file_that_is_not_utf8_points_to_the_byte() {
+    let error = Project::parse("remit.toml", b"version = 1\n# \xff\n").expect_err("it is no text");
+    assert!(error.to_string().starts_with("remit.toml:2:3: the file is not UTF-8"), "{error}");
+}
+
+#[test]
+fn deep_nesting_is_refused_without_harm() {
+    let text = format!("version = 1\nproject.name = \"p\"\nx = {}1{}\n", "[".repeat(50_000), "]".repeat(50_000));
+    parse(&text).expect_err("it is too deep");
+}
+
+#[test]
+fn the_error_is_one_diagnostic_with_a_label_for_each_mistake() {
+    let error = parse("version = 1\nproject.name = \"p\"\nplugin = 1\nrole = 2\n").expect_err("two unknown keys");
+    assert!(error.source_code().is_some());
+    let related: Vec<_> = error.related().expect("related mistakes").collect();
+    let labels: Vec<_> =
+        related.iter().flat_map(|one| one.labels().into_iter().flatten()).map(|label| (label.offset(), label.len())).collect();
+    assert_eq!(labels, [(31, 6), (42, 4)]);
+    assert!(related.iter().all(|one| one.help().is_some()));
+    let error = crate::Error::from(error);
+    assert_eq!((error.kind, error.hints.len()), (crate::Kind::Invalid, 2));
+}
+
+#[test]
+fn spans_outside_the_text_do_no_harm() {
+    let error = ProjectError::new("x", "aé", vec![Problem::new(2..900, "wrong")]);
+    assert_eq!(error.problems()[0].span, 1..3);
+    assert!(error.report().starts_with("x:1:2: wrong\n"));
+    assert!(ProjectError::new("x", "", vec![Problem::new(7..3, "wrong")]).report().starts_with("x:1:1: wrong\n"));
+}
+
+#[test]
+fn a_local_file_narrows() {
+    let mut project = parse(WHOLE).expect("the project is right");
+    let local =
+        "version = 1\n[plugins.files]\nrevoke = [\"fs docs:/docs\"]\nlimits = { memory_mib = 32 }\n[plugins.table]\ndisabled = true\n";
+    project.narrow("remit.local.toml", local.as_bytes()).unwrap_or_else(|error| panic!("{}", error.report()));
+    let files = &project.plugins[&"files".parse().expect("a name")];
+    assert!(files.grants.is_empty());
+    assert_eq!((files.limits.memory_mib, files.limits.deadline_ms), (32, 5000));
+    assert!(project.plugins[&"table".parse().expect("a name")].disabled && !files.disabled);
+}
+
+#[test]
+fn a_local_file_cannot_widen() {
+    check_narrow(
+        "[plugins.files]\nlimits = { memory_mib = 256 }\n",
+        "
+remit.local.toml:3:25: `memory_mib` is 256, more than the project's 128
+  |
+3 | limits = { memory_mib = 256 }
+  |                         ^^^
+  = this file can only narrow: write at most 128",
+    );
+    check_narrow(
+        "[plugins.fils.grants]\n",
+        "
+remit.local.toml:2:10: the project has no plugin `fils`
+  |
+2 | [plugins.fils.grants]
+  |          ^^^^
+  = did you mean `files`?",
+    );
+    check_narrow(
+        "[plugins.files.grants]\n",
+        "
+remit.local.toml:2:16: `grants` does not belong here
+  |
+2 | [plugins.files.grants]
+  |                ^^^^^^
+  = say it in `remit.toml`: this file can only narrow",
+    );
+    check_narrow(
+        "[plugins.files]\nrevoke = [\"http\"]\n",
+        "
+remit.local.toml:3:11: `http` is not granted
+  |
+3 | revoke = [\"http\"]
+  |           ^^^^^^
+  = write a capability, such as `http`, or one grant as `remit.lock` has it; remove what is not granted any more",
+    );
+}
+
+#[test]
+fn trust_ends_with_one_changed_byte() {
+    let pins = |manifest: &str, lock: Option<&str>| Pins {
+        project: "/home/ada/acme".to_owned(),
+        manifest: Digest::of(manifest.as_bytes()),
+        lock: lock.map(|lock| Digest::of(lock.as_bytes())),
+    };
+    let now = pins("a", Some("l"));
+    let trust = Trust::parse(&Trust::new(now.clone()).to_bytes().expect("it is written")).expect("it is read");
+    trust.covers(&now).expect("nothing changed");
+    let refused = |now: Pins| trust.covers(&now).expect_err("something changed").message;
+    assert_eq!(refused(pins("b", Some("l"))), "the project changed since it was trusted: `remit.toml` is not the same");
+    assert_eq!(refused(pins("a", Some("m"))), "the project changed since it was trusted: `remit.lock` is not the same");
+    assert_eq!(refused(pins("a", None)), "the project changed since it was trusted: `remit.lock` is not the same");
+    assert_eq!(refused(Pins { project: "/home/eve/acme".to_owned(), ..now }), "the project was trusted at another place");
+}
+
+#[test]
+fn a_damaged_record_trusts_nothing() {
+    for record in ["", "{}", "[1]", r#"{"version":2,"project":"/p","manifest":"sha256:0"}"#] {
+        Trust::parse(record.as_bytes()).expect_err(record);
+    }
+}
+
+#[test]
+fn the_nearest_name_is_a_slip_away() {
+    let known = ["files", "fetch", "table"];
+    assert_eq!(nearest("flies", known), Some("files"));
+    assert_eq!(nearest("FETCH", known), Some("fetch"));
+    assert_eq!(nearest("weather", known), None);
+    assert_eq!(nearest(&"x".repeat(100_000), known), None);
+    assert_eq!(nearest("", known), None);
+}

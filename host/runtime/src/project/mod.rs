@@ -1,0 +1,21 @@
+//! A project on disk: finding and reading its files, its state folder, and who trusts it.
+//!
+//! Reading never writes and never runs anything. What may run is decided by three values together: the [`Lock`](remit_core::plugin::lock::Lock)
+//! says what was approved, [`Pins`](remit_core::project::Pins) say which bytes decide that, and the [`TrustStore`] says whether this
+//! user trusts exactly those bytes at exactly this place.
+
+mod embed;
+mod file;
+mod find;
+mod open;
+mod state;
+mod trust;
+
+#[cfg(test)]
+mod tests;
+
+pub use embed::embed;
+pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
+pub use open::{Artefact, OpenError, OpenProject, open};
+pub use state::StateFolder;
+pub use trust::{TrustStore, trust_folder};

@@ -1,0 +1,99 @@
+//! What a project keeps beside its files: built and loaded components.
+
+use std::path::{Path, PathBuf};
+
+use remit_core::{
+    Error, Result,
+    limit::COMPONENT_MAX_BYTES,
+    plugin::{Digest, PluginName},
+};
+
+use super::file;
+
+/// The state folder of one project: `.remit/` in it, or a folder of its own below `REMIT_HOME`. Made when something is first kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateFolder {
+    path: PathBuf,
+}
+
+impl StateFolder {
+    /// The state folder of the project `name` at `root` (absolute); `home` is `REMIT_HOME`, when it is set.
+    pub fn new(root: &Path, name: &str, home: Option<&Path>) -> Self {
+        let path = match home {
+            Some(home) => {
+                let place = Digest::of(root.as_os_str().as_encoded_bytes()).hex();
+                home.join(format!("{name}-{}", place.get(..16).unwrap_or(&place)))
+            }
+            None => root.join(".remit"),
+        };
+        Self { path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where `remit build` puts the finished component of a project's crate.
+    pub fn built(&self, plugin: &PluginName) -> PathBuf {
+        self.path.join("build").join(format!("{plugin}.wasm"))
+    }
+
+    /// Puts a finished component where [`StateFolder::built`] says. Durable on return.
+    ///
+    /// # Errors
+    /// `host` when it cannot be written, `denied` when the folder is not this user's own.
+    pub fn keep_built(&self, plugin: &PluginName, component: &[u8]) -> Result<()> {
+        self.folder("build")?;
+        file::write(&self.built(plugin), component, 0o600)
+    }
+
+    /// Keeps a component under its digest, which is returned. Durable on return; kept once, however often it is given.
+    ///
+    /// # Errors
+    /// `host` when it cannot be written, `denied` when the folder is not this user's own.
+    pub fn keep_component(&self, component: &[u8]) -> Result<Digest> {
+        let digest = Digest::of(component);
+        let folder = self.folder("components")?;
+        let path = folder.join(format!("{}.wasm", digest.hex()));
+        let kept = file::read(&path, COMPONENT_MAX_BYTES)?.is_some_and(|bytes| Digest::of(&bytes) == digest);
+        if !kept {
+            file::write(&path, component, 0o600)?;
+        }
+        Ok(digest)
+    }
+
+    /// The component with this digest, if it is kept.
+    ///
+    /// # Errors
+    /// `host` when it cannot be read or its bytes are no longer the ones that were kept.
+    pub fn component(&self, digest: &Digest) -> Result<Option<Vec<u8>>> {
+        let path = self.path.join("components").join(format!("{}.wasm", digest.hex()));
+        match file::read(&path, COMPONENT_MAX_BYTES)? {
+            Some(bytes) if Digest::of(&bytes) != *digest => {
+                Err(Error::host(format!("the kept component {digest} is damaged"), path.display())
+                    .hint("remove it and load its source again"))
+            }
+            kept => Ok(kept),
+        }
+    }
+
+    /// The audit log; its folder is made.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
+    pub fn audit(&self) -> Result<PathBuf> {
+        Ok(self.folder("audit")?.join("calls.jsonl"))
+    }
+
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        file::own_folder(&self.path)?;
+        let ignore = self.path.join(".gitignore");
+        if file::read(&ignore, 16)?.is_none() {
+            file::write(&ignore, b"*\n", 0o600)?;
+        }
+        let folder = self.path.join(name);
+        file::own_folder(&folder)?;
+        Ok(folder)
+    }
+}

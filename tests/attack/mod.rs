@@ -1,0 +1,5 @@
+//! The attacks of `docs/threats.md`, each beside the legitimate action that still works.
+
+mod inputs;
+mod network;
+mod resources;

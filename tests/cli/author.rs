@@ -1,0 +1,67 @@
+//! An author: a new plugin, built and called.
+
+use insta::assert_snapshot;
+use remit_tests::{Shell, component};
+
+#[test]
+fn a_component_is_called_by_its_path_without_a_project() {
+    let shell = Shell::new();
+    shell.write("clock.wasm", component("clock"));
+    let output = shell.run(&["call", "clock.wasm", "convert", r#"{"time": "2026-11-22T12:00:00Z", "zone": "Asia/Tokyo"}"#]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("21:00"), "{output:?}");
+}
+
+#[test]
+fn a_new_plugin_has_what_it_needs_and_a_second_one_of_the_name_is_refused() {
+    let shell = Shell::new();
+    assert_snapshot!("new", shell.transcript(&["new", "greet"]));
+    for file in ["Cargo.toml", "src/lib.rs", "plugin.toml", "README.md"] {
+        assert!(shell.cwd().join("greet").join(file).is_file(), "{file}");
+    }
+    assert_eq!(shell.run(&["new", "greet"]).status.code(), Some(2));
+    assert_eq!(shell.run(&["new", "Bad__Name"]).status.code(), Some(2));
+}
+
+#[test]
+fn a_new_plugin_builds_and_answers() {
+    let shell = Shell::new();
+    assert!(shell.run(&["new", "greet"]).status.success());
+    let folder = shell.cwd().join("greet");
+    let built = shell.command(&["build", "--json"]).current_dir(&folder).output().expect("it runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let called = shell.run(&["call", "greet/target/greet.wasm", "greet", r#"{"name": "Ada"}"#]);
+    assert!(called.status.success() && String::from_utf8_lossy(&called.stdout).contains("Ada"), "{called:?}");
+}
+
+#[test]
+fn every_command_has_help_with_an_example() {
+    let shell = Shell::new();
+    for command in [
+        "call",
+        "inspect",
+        "explain",
+        "new",
+        "build",
+        "add",
+        "remove",
+        "grant",
+        "revoke",
+        "review",
+        "trust",
+        "demo",
+        "doctor",
+        "completions",
+    ] {
+        let output = shell.run(&[command, "--help"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains(&format!("remit {command}")), "{command}: {text}");
+    }
+}
+
+#[test]
+fn doctor_and_completions_answer() {
+    let shell = Shell::new();
+    assert!(shell.run(&["doctor"]).status.success());
+    assert!(String::from_utf8_lossy(&shell.run(&["completions", "bash"]).stdout).contains("_remit"));
+}

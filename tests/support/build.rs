@@ -1,0 +1,85 @@
+//! Guests and the binary, built once a run with the same cargo that runs the tests.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+/// The repository's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository").to_path_buf()
+}
+
+/// The `remit` binary of this profile.
+pub fn remit() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut arguments = vec!["build", "--locked", "-p", "remit-cli", "--bin", "remit"];
+        if !cfg!(debug_assertions) {
+            arguments.push("--release");
+        }
+        let made = cargo(&workspace(), &arguments);
+        made.into_iter().find(|path| path.file_stem().is_some_and(|stem| stem == "remit")).expect("cargo made the binary")
+    })
+}
+
+/// A guest of `tests/fixtures`, as its toolchain makes it.
+pub fn fixture(name: &str) -> Arc<[u8]> {
+    built("tests/fixtures", name)
+}
+
+/// A plugin of `plugins`, without its section.
+pub fn component(name: &str) -> Arc<[u8]> {
+    built("plugins", name)
+}
+
+/// Says aloud that a test did not run; the gate counts these lines.
+pub fn skipped(test: &str, why: &str) {
+    eprintln!("SKIPPED {test}: {why}");
+}
+
+type Built = BTreeMap<String, Arc<[u8]>>;
+
+fn built(folder: &'static str, name: &str) -> Arc<[u8]> {
+    static FOLDERS: Mutex<BTreeMap<&'static str, Arc<Built>>> = Mutex::new(BTreeMap::new());
+    let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let guests = folders.entry(folder).or_insert_with(|| {
+        let made = cargo(&workspace().join(folder), &["build", "--release", "--locked", "--target", "wasm32-wasip2"]);
+        let guests = made.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
+        Arc::new(guests.map(|path| (stem(&path), std::fs::read(&path).expect("cargo made it").into())).collect())
+    });
+    guests.get(&name.replace('-', "_")).unwrap_or_else(|| panic!("`{folder}` makes no `{name}`: it makes {:?}", guests.keys())).clone()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Runs cargo in `folder`; returns the files that it made or found fresh.
+fn cargo(folder: &Path, arguments: &[&str]) -> Vec<PathBuf> {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder).args(arguments).arg("--message-format=json-render-diagnostics");
+    for (name, _) in std::env::vars_os() {
+        let name_text = name.to_string_lossy().into_owned();
+        if name_text.starts_with("CARGO_") && !matches!(name_text.as_str(), "CARGO_HOME" | "CARGO_TARGET_DIR" | "CARGO_INCREMENTAL") {
+            command.env_remove(&name);
+        }
+    }
+    if folder != workspace() {
+        command.env_remove("CARGO_TARGET_DIR");
+    }
+    let ended = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("cargo runs");
+    assert!(ended.status.success(), "cargo {arguments:?} in {} failed", folder.display());
+    let lines = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let files = |line: &str| -> Vec<PathBuf> {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        message["filenames"].as_array().into_iter().flatten().filter_map(|name| name.as_str()).map(PathBuf::from).collect()
+    };
+    let executables = |line: &str| -> Option<PathBuf> {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+        message["executable"].as_str().map(PathBuf::from)
+    };
+    lines.lines().flat_map(|line| executables(line).into_iter().chain(files(line)).collect::<Vec<_>>()).collect()
+}

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use remit_core::{
-    Kind,
-    grant::Rule,
-    identity::Role,
-};
+use remit_core::{Kind, grant::Rule, identity::Role};
 use remit_runtime::{
     Capability, Host, Project, Quota, Request,
     capability::{Call, CallState},

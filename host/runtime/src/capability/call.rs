@@ -51,6 +51,8 @@ pub struct Call {
     pub context: Context,
     /// The project's name.
     pub project: String,
+    /// The tool that runs.
+    pub tool: String,
     /// What it may do.
     pub rights: Arc<Rights>,
     /// What was refused so far.

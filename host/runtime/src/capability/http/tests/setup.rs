@@ -151,6 +151,7 @@ impl Setup {
         let granted = Grants { http: self.http.clone(), ..Grants::default() };
         let resolved = Resolved::new("fetch", self.effect, declared, granted, &context.principal, std::path::Path::new("/"));
         Call {
+            tool: "get".to_owned(),
             context,
             project: "test".to_owned(),
             rights: Arc::new(Rights { resolved, mounts: Vec::new() }),

@@ -1,22 +1,23 @@
 //! The façade: a host loads projects and calls their tools.
 
+mod listing;
+mod nested;
+
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    pin::Pin,
     sync::{Arc, PoisonError, RwLock, Weak},
     time::{Duration, Instant},
 };
 
-use remit_bindings::tool::{ToolPre, remit::tool::types as wit};
 use remit_core::{
-    Error, Kind, Result,
+    Error, Result,
     audit::{AuditRecord, Metering, Outcome as Ending},
-    grant::{Declared, Denial, Grants, Resolved},
+    grant::{Denial, Grants},
     id::CallId,
     identity::{Context, Principal, Role},
-    limit::{CallLimits, DELEGATION_MAX_DEPTH, TOOLS_MAX},
-    plugin::{Definition, Digest, Effect, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
+    limit::{CallLimits, DELEGATION_MAX_DEPTH},
+    plugin::{Definition, Digest, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
 };
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -24,7 +25,7 @@ use wasmtime::component::Linker;
 
 use crate::{
     builder::{AnyCapability, Builder},
-    capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring, tools::Dispatch},
+    capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit},
     output::Output,
     plugin::{Loaded, Plugin, Source, Tool, plain_definitions},
@@ -344,6 +345,7 @@ impl Inner {
         Arc::new(Call {
             context: context.clone(),
             project: request.project.to_owned(),
+            tool: request.tool.to_owned(),
             rights,
             denials: denials.clone(),
             deadline,
@@ -416,33 +418,6 @@ impl Inner {
         self.services.audit.record(&record)?;
         result
     }
-
-    async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
-        let limits = CallLimits::default();
-        let deadline = now() + Duration::from_millis(limits.deadline_ms);
-        let compiled = self.engine.component(name, component, &Digest::of(component)).await?;
-        let unlinked = |error: wasmtime::Error| Error::invalid(format!("`{name}` cannot be linked")).internal(format!("{error:#}"));
-        let pre = ToolPre::new(self.linker.instantiate_pre(&compiled).map_err(unlinked)?).map_err(unlinked)?;
-        let principal: Principal = "service:review".parse()?;
-        let resolved = Resolved::new(name, Effect::Read, Declared::default(), Grants::default(), &principal, std::path::Path::new("/"));
-        let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
-        let context = self.context(principal, Role::Tools(Vec::new()))?;
-        let request = Request::new("", name, "", "");
-        let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
-        let mut store =
-            self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, remit_core::limit::HOSTCALL_FUEL);
-        let list = async {
-            let guest = pre.instantiate_async(&mut store).await?;
-            guest.remit_tool_tools().call_list(&mut store).await
-        };
-        let listed = tokio::time::timeout_at(deadline.into(), list).await;
-        let listed = listed.map_err(|elapsed| Error::limit(format!("`{name}` did not list its tools in time: {elapsed}")))?;
-        let listed = listed.map_err(|error| Failed::from(error).explain(&store.data().limiter).error)?;
-        if listed.len() > TOOLS_MAX {
-            return Err(Error::limit(format!("`{name}` lists {} tools; at most {TOOLS_MAX} are served", listed.len())));
-        }
-        listed.into_iter().map(definition).collect()
-    }
 }
 
 const DEADLINE_HINT: &str = "raise `limits.deadline_ms` of the plugin in `remit.toml`, or ask the tool for less";
@@ -458,72 +433,4 @@ struct Running {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn definition(listed: wit::Definition) -> Result<Definition> {
-    let schema = |text: &str| {
-        serde_json::from_str(text)
-            .map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))
-    };
-    let definition = Definition {
-        input_schema: schema(&listed.input_schema)?,
-        output_schema: listed.output_schema.as_deref().map(schema).transpose()?,
-        name: listed.name.clone(),
-        title: listed.title.clone(),
-        description: listed.description.clone(),
-        effect: match listed.effect {
-            wit::Effect::Read => Effect::Read,
-            wit::Effect::Idempotent => Effect::Idempotent,
-            wit::Effect::Once => Effect::Once,
-        },
-    };
-    definition.check()?;
-    Ok(definition)
-}
-
-impl Dispatch for Inner {
-    fn dispatch<'a>(
-        self: Arc<Self>,
-        caller: &'a Call,
-        plugin: &'a str,
-        tool: &'a str,
-        arguments: &'a str,
-    ) -> Pin<Box<dyn Future<Output = Result<wit::Output, wit::Failure>> + Send + 'a>> {
-        Box::pin(async move {
-            let failed = |error: Error| wit::Failure::Failed(error.message);
-            let mut context = self.context(caller.context.principal.clone(), caller.context.role.clone()).map_err(failed)?;
-            context.delegation.clone_from(&caller.context.delegation);
-            context.delegation.push(caller.rights.resolved.plugin.clone());
-            context.session = caller.context.session;
-            context.time_zone.clone_from(&caller.context.time_zone);
-            context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
-            let request = Request { events: caller.events.clone(), ..Request::new(&caller.project, plugin, tool, arguments) };
-            if caller.rights.resolved.effect == Effect::Read && !self.reads(&request) {
-                return Err(wit::Failure::Denied(format!(
-                    "a tool that only reads may not call `{}/{}`",
-                    visible(plugin, 64),
-                    visible(tool, 64)
-                )));
-            }
-            let outcome = self.call(&context, &request, false).await;
-            outcome.denials.into_iter().for_each(|denial| caller.denials.record(denial));
-            match outcome.result {
-                Ok(output) => Ok(output.into_guest()),
-                Err(error) => Err(match error.kind {
-                    Kind::Invalid | Kind::NotFound => wit::Failure::InvalidArguments(error.message),
-                    Kind::Denied => wit::Failure::Denied(error.message),
-                    Kind::Unavailable => wit::Failure::Unavailable(error.message),
-                    _ => wit::Failure::Failed(error.message),
-                }),
-            }
-        })
-    }
-}
-
-impl Inner {
-    /// Whether the tool of `request` is known to change nothing.
-    fn reads(&self, request: &Request<'_>) -> bool {
-        let effect = self.find(request).and_then(|(_, plugin)| Ok(plugin.tool(request.tool)?.definition.effect));
-        effect.is_ok_and(|effect| effect == Effect::Read)
-    }
 }

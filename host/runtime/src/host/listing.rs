@@ -1,0 +1,67 @@
+//! Asking a component for its definitions, in an instance that is granted nothing.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use remit_bindings::tool::{ToolPre, remit::tool::types as wit};
+use remit_core::{
+    Error, Result,
+    grant::{Declared, Grants, Resolved},
+    identity::{Principal, Role},
+    limit::{CallLimits, HOSTCALL_FUEL, TOOLS_MAX},
+    plugin::{Definition, Digest, Effect, text::visible},
+};
+
+use super::{Inner, Request, Running};
+use crate::{
+    capability::{Denials, Rights, call::now},
+    engine::Failed,
+};
+
+impl Inner {
+    pub(super) async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
+        let limits = CallLimits::default();
+        let deadline = now() + Duration::from_millis(limits.deadline_ms);
+        let compiled = self.engine.component(name, component, &Digest::of(component)).await?;
+        let unlinked = |error: wasmtime::Error| Error::invalid(format!("`{name}` cannot be linked")).internal(format!("{error:#}"));
+        let pre = ToolPre::new(self.linker.instantiate_pre(&compiled).map_err(unlinked)?).map_err(unlinked)?;
+        let principal: Principal = "service:review".parse()?;
+        let resolved = Resolved::new(name, Effect::Read, Declared::default(), Grants::default(), &principal, Path::new("/"));
+        let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
+        let context = self.context(principal, Role::Tools(Vec::new()))?;
+        let request = Request::new("", name, "", "");
+        let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
+        let mut store = self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, HOSTCALL_FUEL);
+        let list = async {
+            let guest = pre.instantiate_async(&mut store).await?;
+            guest.remit_tool_tools().call_list(&mut store).await
+        };
+        let listed = tokio::time::timeout_at(deadline.into(), list).await;
+        let listed = listed.map_err(|elapsed| Error::limit(format!("`{name}` did not list its tools in time: {elapsed}")))?;
+        let listed = listed.map_err(|error| Failed::from(error).explain(&store.data().limiter).error)?;
+        if listed.len() > TOOLS_MAX {
+            return Err(Error::limit(format!("`{name}` lists {} tools; at most {TOOLS_MAX} are served", listed.len())));
+        }
+        listed.into_iter().map(definition).collect()
+    }
+}
+
+fn definition(listed: wit::Definition) -> Result<Definition> {
+    let schema = |text: &str| {
+        serde_json::from_str(text)
+            .map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))
+    };
+    let definition = Definition {
+        input_schema: schema(&listed.input_schema)?,
+        output_schema: listed.output_schema.as_deref().map(schema).transpose()?,
+        name: listed.name.clone(),
+        title: listed.title.clone(),
+        description: listed.description.clone(),
+        effect: match listed.effect {
+            wit::Effect::Read => Effect::Read,
+            wit::Effect::Idempotent => Effect::Idempotent,
+            wit::Effect::Once => Effect::Once,
+        },
+    };
+    definition.check()?;
+    Ok(definition)
+}

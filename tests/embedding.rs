@@ -1,5 +1,8 @@
 //! A host application: its own capability, its quotas, projects that change while they run, an orderly end.
 
+#[path = "embed/two_users.rs"]
+mod two_users;
+
 use std::{sync::Arc, time::Duration};
 
 use remit_core::{Kind, grant::Rule, identity::Role};
@@ -129,4 +132,12 @@ async fn a_project_is_replaced_while_its_calls_run() {
     lab.host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: Vec::new() });
     let outcome = lab.call("raw-tool", "answer", json!({})).await;
     assert!(matches!(Lab::ending(&outcome), Ending::Failed(Kind::NotFound, _)), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_documentation_runs_and_is_the_same() {
+    two_users::two_users(remit_tests::component("files").to_vec()).await.expect("two users with their rights");
+    let page = std::fs::read_to_string(remit_tests::workspace().join("docs/embed.md")).expect("the page");
+    let code = include_str!("embed/two_users.rs");
+    assert!(page.contains(code.trim()), "docs/embed.md shows another example than tests/embed/two_users.rs");
 }

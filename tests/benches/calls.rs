@@ -1,6 +1,6 @@
 //! What a call costs, against the same call by hand. Ratios first: absolute times depend on the machine.
 //!
-//! Run with `cargo bench -p remit-tests`. Each row's two sides take turns in the same run; medians are compared.
+//! Run with `cargo bench --workspace --bench calls`. Each row's two sides take turns in the same run; medians are compared.
 
 #![allow(
     clippy::disallowed_methods,
@@ -14,6 +14,7 @@
 use std::{
     hint::black_box,
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,8 +25,8 @@ use remit_core::{
     limit::CallLimits,
     plugin::Effect,
 };
-use remit_runtime::{Host, Project, Request, plugin::Source};
-use remit_tests::{Lab, Shell, component, fixture};
+use remit_runtime::{Host, Project, Request, plugin::Source, services::JsonLines};
+use remit_tests::{Lab, Shell, fixture};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
     component::{Component, Linker, ResourceTable},
@@ -109,7 +110,10 @@ async fn raw_call(engine: &Engine, tool: &ToolPre<Raw>) {
 /// The whole call, decided, bounded, metered and recorded, against a fresh instance by hand.
 async fn fresh_call() -> Row {
     let bytes = fixture("raw-tool");
-    let lab = Lab::with(|builder| builder.pool(8)).plugin("raw-tool", bytes.clone(), &[], CallLimits::default()).await;
+    let log = tempfile::tempdir().expect("a folder");
+    let audit = JsonLines::open(&log.path().join("calls.jsonl")).expect("a log");
+    let lab =
+        Lab::with(|builder| builder.pool(8).audit(Arc::new(audit))).plugin("raw-tool", bytes.clone(), &[], CallLimits::default()).await;
     let engine = raw_engine();
     let tool = raw_tool(&engine, &bytes);
     let (mut ours, mut raw) = (Vec::new(), Vec::new());
@@ -175,12 +179,12 @@ fn denial() -> Row {
 /// `remit call` of a cached component, start to exit, against a process that does nothing.
 fn process() -> Row {
     let shell = Shell::new();
-    shell.write("clock.wasm", component("clock"));
-    assert!(shell.run(&["add", "clock.wasm", "--yes"]).status.success());
+    shell.write("echo.wasm", fixture("raw-tool"));
+    assert!(shell.run(&["add", "echo.wasm", "--yes"]).status.success());
     let (mut ours, mut nothing) = (Vec::new(), Vec::new());
     for _ in 0..21 {
         let start = Instant::now();
-        let output = shell.run(&["call", "clock", "now"]);
+        let output = shell.run(&["call", "echo", "answer"]);
         ours.push(start.elapsed());
         assert!(output.status.success(), "{output:?}");
         let start = Instant::now();

@@ -46,6 +46,26 @@ fn nothing_of_a_cloned_project_runs_before_it_is_trusted() {
 }
 
 #[test]
+fn what_others_approved_is_shown_and_asked_about() {
+    let shell = project();
+    let other = Shell::new();
+    for file in ["remit.toml", "remit.lock", "files.wasm", "docs/a.md"] {
+        other.write(file, std::fs::read(shell.cwd().join(file)).expect("a file"));
+    }
+    for edit in
+        [&["grant", "files", "fs", "docs:/more", "--yes"][..], &["revoke", "files", "fs", "docs:/docs"], &["remove", "files", "--yes"]]
+    {
+        assert_eq!(other.run(edit).status.code(), Some(3), "{edit:?} would trust the rest too");
+    }
+    assert!(other.run(&["doctor"]).status.success());
+    assert_eq!(other.run(&["review"]).status.code(), Some(2), "nobody can be asked");
+    assert_eq!(other.run(&["call", "files", "read", r#"{"path": "/docs/a.md"}"#]).status.code(), Some(3), "still not trusted");
+    let shown = other.run(&["review", "--yes"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("+ granted fs docs:/docs:read"), "{shown:?}");
+    assert_eq!(other.run(&["call", "files", "read", r#"{"path": "/docs/a.md"}"#]).status.code(), Some(0));
+}
+
+#[test]
 fn review_shows_what_changed_and_check_writes_nothing() {
     let shell = project();
     assert_snapshot!("review_unchanged", shell.transcript(&["review", "--check"]));

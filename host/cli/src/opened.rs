@@ -61,12 +61,18 @@ impl Looked {
 
     /// What it offers, where that is known without running it.
     pub fn definitions(&self, effects: &BTreeMap<String, remit_core::plugin::Effect>) -> Option<Vec<Definition>> {
-        match (&self.section, self.inspection.kind) {
-            (Some(section), Kind::Tool) => Some(section.tools.clone()),
-            (None, Kind::Tool) => None,
-            (Some(section), Kind::Plain) if effects.is_empty() => Some(section.tools.clone()),
-            (_, _) => Some(plain_definitions(&self.inspection, &BTreeMap::new(), effects)),
+        let mut definitions = match (&self.section, self.inspection.kind) {
+            (Some(section), _) => section.tools.clone(),
+            (None, Kind::Plain) => plain_definitions(&self.inspection, &BTreeMap::new(), &BTreeMap::new()),
+            (None, _) => return None,
+        };
+        // The effect class of a plain function is nobody's claim, so the project may say what it is.
+        if self.inspection.kind == Kind::Plain {
+            for definition in &mut definitions {
+                definition.effect = effects.get(&definition.name).copied().unwrap_or(definition.effect);
+            }
         }
+        Some(definitions)
     }
 }
 

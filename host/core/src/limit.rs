@@ -21,7 +21,7 @@ pub const SECTION_MAX_BYTES: u64 = MIB;
 pub const ARGUMENTS_MAX_BYTES: usize = 8 * MIB as usize;
 /// Most single values that the arguments of a plain component make, a byte of a `list<u8>` being one (A8); each takes 40 bytes.
 pub const ARGUMENT_VALUES_MAX: usize = 2 << 20;
-/// Deepest nesting of arguments and results (A18); deeper JSON is refused by the parser itself.
+/// Deepest nesting of arguments (A18). Results are bounded by the parser's own depth of 128.
 pub const JSON_MAX_DEPTH: usize = 96;
 /// Largest JSON Schema of one tool (M7).
 pub const SCHEMA_MAX_BYTES: usize = 256 * KIB as usize;
@@ -33,7 +33,7 @@ pub const TOOL_NAME_MAX_CHARS: usize = 48;
 pub const PLUGIN_NAME_MAX_CHARS: usize = 32;
 /// Bytes of stdout and of stderr that are kept of a call; earlier ones are dropped (A12).
 pub const STDIO_RING_BYTES: usize = 64 * KIB as usize;
-/// Most denials attached to one result; more are counted (A12).
+/// Most denials attached to one result; more are dropped (A12).
 pub const DENIALS_MAX: usize = 32;
 /// Longest text of a guest that is shown in an error.
 pub const GUEST_TEXT_MAX_CHARS: usize = 4096;

@@ -109,7 +109,7 @@ impl super::Run {
     }
 
     pub(super) fn remove(&self, arguments: &Remove) -> anyhow::Result<Exit> {
-        let project = self.open()?;
+        let project = self.open_to_edit()?;
         let name = project.plugin(&arguments.plugin)?.name.clone();
         let mut document = document(&project)?;
         plugins(&mut document)?.remove(name.as_str());
@@ -124,7 +124,7 @@ impl super::Run {
     }
 
     pub(super) fn grant(&self, arguments: &Grant) -> anyhow::Result<Exit> {
-        let project = self.open()?;
+        let project = self.open_to_edit()?;
         let plugin = project.plugin(&arguments.plugin)?;
         let mut grants = plugin.grants.clone();
         grants.merge(line::parse(&arguments.capability, &arguments.scope)?)?;
@@ -138,7 +138,7 @@ impl super::Run {
     }
 
     pub(super) fn revoke(&self, arguments: &Revoke) -> anyhow::Result<Exit> {
-        let project = self.open()?;
+        let project = self.open_to_edit()?;
         let plugin = project.plugin(&arguments.plugin)?;
         let mut grants = plugin.grants.clone();
         if !grants.remove(&line::parse_revoked(&arguments.capability, &arguments.scope)?) {
@@ -175,9 +175,18 @@ impl super::Run {
         Ok(Exit::Done)
     }
 
+    /// The project, when its user trusts it, or when there is nothing in it yet: what is written becomes trusted as a whole.
+    fn open_to_edit(&self) -> anyhow::Result<OpenProject> {
+        let project = self.open()?;
+        if project.lock.is_some() || !project.project.plugins.is_empty() {
+            self.trusted().check(&project.pins)?;
+        }
+        Ok(project)
+    }
+
     /// The project, or a new one in the working directory.
     fn open_or_make(&self) -> anyhow::Result<OpenProject> {
-        match self.open() {
+        match self.open_to_edit() {
             Err(error) if self.global.project.is_none() && is_missing(&error) => {
                 make(&self.environment.cwd)?;
                 self.open()

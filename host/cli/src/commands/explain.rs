@@ -38,7 +38,7 @@ pub struct Explain {
 
 impl super::Run {
     pub(super) fn explain(&self, arguments: &Explain) -> anyhow::Result<Exit> {
-        let project = self.open()?;
+        let project = self.open_trusted()?;
         if arguments.plugin.starts_with(CallId::PREFIX) {
             return self.explain_call(&project, &arguments.plugin);
         }

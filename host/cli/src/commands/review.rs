@@ -41,7 +41,9 @@ struct Found {
 impl super::Run {
     pub(super) fn review(&self, arguments: &Review) -> anyhow::Result<Exit> {
         let project = self.open()?;
-        let lock = project.lock.clone().unwrap_or_default();
+        // To a user who does not trust the project yet, its lock is somebody else's word: everything is shown, and asked about.
+        let known = arguments.check || self.trusted().check(&project.pins).is_ok();
+        let lock = if known { project.lock.clone().unwrap_or_default() } else { Lock::default() };
         let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock)).collect();
         let gone: Vec<PluginName> = lock.plugins.keys().filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
         if self.global.json {
@@ -95,9 +97,6 @@ impl super::Run {
         let count = approved.len();
         if count > 0 || !gone.is_empty() || project.lock.is_none() {
             self.approve(project, lock, approved, "review", None)?;
-        } else if left == 0 {
-            // Nothing to approve: the review itself is the user's word that the project may run.
-            self.trusted().trust(&project.pins)?;
         }
         let beside = if left > 0 { format!(", {left} left out") } else { String::new() };
         output::note(&format!("{GOOD}reviewed{GOOD:#}: {count} approved{beside}"));

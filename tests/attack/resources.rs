@@ -10,7 +10,7 @@ use serde_json::json;
 const GUEST: Ending = Ending::Failed(Kind::Guest, Blame::Guest);
 
 async fn hostile() -> Lab {
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 400, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 1500, output_kib: 64 };
     Lab::new().plugin("hostile", fixture("hostile"), &[], limits).await
 }
 

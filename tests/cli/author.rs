@@ -32,6 +32,16 @@ fn a_new_plugin_builds_and_answers() {
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let called = shell.run(&["call", "greet/target/greet.wasm", "greet", r#"{"name": "Ada"}"#]);
     assert!(called.status.success() && String::from_utf8_lossy(&called.stdout).contains("Ada"), "{called:?}");
+
+    // In a project, the crate may change while its rights do not grow.
+    assert!(shell.run(&["add", "greet", "--yes"]).status.success());
+    assert!(shell.run(&["call", "greet", "greet", r#"{"name": "Ada"}"#]).status.success());
+    let source = std::fs::read_to_string(folder.join("src/lib.rs")).expect("the template");
+    std::fs::write(folder.join("src/lib.rs"), source.replace("Hello", "Good day")).expect("a file");
+    assert!(shell.run(&["build"]).status.success());
+    let called = shell.run(&["call", "greet", "greet", r#"{"name": "Ada"}"#]);
+    assert!(String::from_utf8_lossy(&called.stdout).contains("Good day"), "{called:?}");
+    assert!(String::from_utf8_lossy(&called.stderr).contains("relocked `greet`"), "{called:?}");
 }
 
 #[test]

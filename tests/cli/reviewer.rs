@@ -120,6 +120,28 @@ fn a_mistake_in_the_file_is_shown_in_its_place() {
 }
 
 #[test]
+fn a_secret_that_is_not_set_is_named_before_anything_runs() {
+    let shell = project();
+    let grant = "GET https://api.example.com/ secret=token header=authorization";
+    assert!(shell.run(&["grant", "files", "http", grant, "--yes"]).status.success());
+    assert_snapshot!("secret_unset", shell.transcript(&["call", "files", "list", r#"{"path": "/docs"}"#]));
+    let set =
+        shell.command(&["call", "files", "list", r#"{"path": "/docs"}"#]).env("REMIT_SECRET_TOKEN", "s3cr3t").output().expect("it runs");
+    assert!(set.status.success(), "{set:?}");
+}
+
+#[test]
+fn a_project_that_its_user_changed_by_hand_shows_the_difference() {
+    let shell = project();
+    let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file");
+    shell.write("remit.toml", format!("{text}\n# a comment\n"));
+    assert_eq!(shell.run(&["call", "files", "list", r#"{"path": "/docs"}"#]).status.code(), Some(3), "trust is about every byte");
+    let reviewed = shell.run(&["review", "--yes"]);
+    assert!(String::from_utf8_lossy(&reviewed.stdout).contains("as approved"), "{reviewed:?}");
+    assert_eq!(shell.run(&["call", "files", "list", r#"{"path": "/docs"}"#]).status.code(), Some(0));
+}
+
+#[test]
 fn revoke_takes_a_right_away() {
     let shell = project();
     assert_eq!(shell.run(&["revoke", "files", "fs", "docs:/docs"]).status.code(), Some(0));

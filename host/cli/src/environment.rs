@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::Context as _;
 use remit_core::{Error, identity::Principal};
-use remit_runtime::services::EnvSecrets;
+use remit_runtime::{project::trust_folder, services::EnvSecrets};
 
 /// The process's surroundings.
 pub struct Environment {
@@ -50,7 +50,7 @@ impl Environment {
             project: variable("REMIT_PROJECT"),
             home: variable("REMIT_HOME"),
             cache: folder("XDG_CACHE_HOME", ".cache")?,
-            trust: folder("XDG_STATE_HOME", ".local/state")?.join("trust"),
+            trust: trust_folder(None, variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?,
             principal: format!("user:{}", login()).parse()?,
             time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),
             secrets,

@@ -27,12 +27,13 @@ use remit_runtime::{
     Host,
     plugin::plain_definitions,
     project::{OpenError, OpenProject, TrustStore, find, open},
-    services::{JsonLines, SystemClock},
+    services::{EnvSecrets, JsonLines, SystemClock},
 };
 
 use crate::{commands::Run, output};
 
 /// A component that was read and looked into, without running it.
+#[derive(Clone)]
 pub struct Looked {
     /// Its bytes.
     pub bytes: Arc<[u8]>,
@@ -77,6 +78,7 @@ impl Looked {
 }
 
 /// A plugin of a project as it is now, beside what was approved of it.
+#[derive(Clone)]
 pub struct Current {
     /// The component.
     pub looked: Looked,
@@ -165,6 +167,7 @@ impl Run {
     /// # Errors
     /// `unavailable` when it has to be reviewed first, is switched off or not built.
     pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
+        self.has_secrets(plugin)?;
         let artefact = project.artefact(plugin)?;
         let granted = granted_lines(&plugin.grants);
         let lock = project.lock.clone().unwrap_or_default();
@@ -176,7 +179,7 @@ impl Run {
                 match relock(&plugin.source, lock.plugins.get(&plugin.name), &current.locked) {
                     Relock::Unchanged => {}
                     Relock::Automatic(changes) => {
-                        self.approve(project, lock, vec![(plugin.name.clone(), current.locked.clone())], "relock", None)?;
+                        self.approve(project, lock, vec![(plugin.name.clone(), current.clone())], "relock", None)?;
                         changes.list.iter().for_each(|change| output::note(&format!("relocked `{}`: {change}", plugin.name)));
                     }
                     Relock::NeedsReview(_) => return Err(refusal.into()),
@@ -201,6 +204,17 @@ impl Run {
         })
     }
 
+    /// Says which secret that the grants name is not set, before anything runs.
+    fn has_secrets(&self, plugin: &Plugin) -> anyhow::Result<()> {
+        let unset = plugin.secrets().into_iter().find(|name| !self.environment.secrets.contains_key(&EnvSecrets::variable(name)));
+        match unset {
+            None => Ok(()),
+            Some(name) => Err(Error::unavailable(format!("`{}` is not loaded: its secret `{name}` is not set", plugin.name))
+                .hint(format!("export {}=…", EnvSecrets::variable(name)))
+                .into()),
+        }
+    }
+
     /// Writes `approved` into the lock, with a new `remit.toml` when there is one, and trusts the result.
     ///
     /// # Errors
@@ -209,11 +223,12 @@ impl Run {
         &self,
         project: &OpenProject,
         mut lock: Lock,
-        approved: Vec<(PluginName, LockedPlugin)>,
+        approved: Vec<(PluginName, Current)>,
         via: &str,
         manifest: Option<&str>,
     ) -> anyhow::Result<()> {
-        for (name, mut plugin) in approved {
+        for (name, Current { looked, locked: mut plugin }) in approved {
+            project.state.keep_component(&looked.bytes)?;
             plugin.approvals = lock.plugins.get(&name).map(|old| old.approvals.clone()).unwrap_or_default();
             plugin.approvals.push(Approval { by: self.environment.principal.clone(), via: via.to_owned(), at: SystemClock.now() });
             lock.plugins.insert(name, plugin);
@@ -246,11 +261,11 @@ pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(std::fs::read(path).map_err(failed)?)
 }
 
-/// The crates of a project: name, folder, and where the finished component goes.
-pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf, PathBuf)> {
+/// The crates of a project: name and folder.
+pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf)> {
     let plugins = project.project.plugins.values();
     let of = |plugin: &Plugin| match &plugin.source {
-        Source::Crate(path) => Some((plugin.name.clone(), project.root.join(path), project.artefact_path(plugin))),
+        Source::Crate(path) => Some((plugin.name.clone(), project.root.join(path))),
         Source::Wasm(_) => None,
     };
     plugins.filter_map(of).collect()

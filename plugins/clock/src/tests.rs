@@ -1,5 +1,5 @@
-use remit::{ErrorKind, testing};
 use remit::serde_json::json;
+use remit::{ErrorKind, testing};
 
 use super::*;
 

@@ -9,9 +9,9 @@ use std::{
 use anyhow::Context as _;
 use remit_core::{
     Error,
-    plugin::{Digest, Kind, inspect::inspect, manifest::Manifest, section::Section},
+    plugin::{Digest, Kind, PluginName, inspect::inspect, manifest::Manifest, section::Section},
 };
-use remit_runtime::project::embed;
+use remit_runtime::project::{OpenProject, embed};
 
 use crate::{Exit, output};
 
@@ -31,6 +31,14 @@ pub struct Build {
     output: Option<PathBuf>,
 }
 
+/// Where a finished component goes.
+pub enum Goal<'a> {
+    /// To this file, or to `target/NAME.wasm` of the crate.
+    File(Option<&'a Path>),
+    /// To the state folder of a project, for one of its plugins.
+    Project(&'a OpenProject, &'a PluginName),
+}
+
 /// A component that was built.
 pub struct Built {
     /// Where it lies.
@@ -47,10 +55,10 @@ impl super::Run {
     pub(super) fn build(&self, arguments: &Build) -> anyhow::Result<Exit> {
         let built = match &arguments.plugin {
             Some(path) if self.environment.cwd.join(path).join("Cargo.toml").is_file() => {
-                vec![self.build_crate(&self.environment.cwd.join(path), arguments.output.as_deref())?]
+                vec![self.build_crate(&self.environment.cwd.join(path), Goal::File(arguments.output.as_deref()))?]
             }
             None if self.environment.cwd.join("plugin.toml").is_file() => {
-                vec![self.build_crate(&self.environment.cwd, arguments.output.as_deref())?]
+                vec![self.build_crate(&self.environment.cwd, Goal::File(arguments.output.as_deref()))?]
             }
             name => self.build_project(name.as_deref())?,
         };
@@ -71,9 +79,9 @@ impl super::Run {
     fn build_project(&self, only: Option<&Path>) -> anyhow::Result<Vec<Built>> {
         let project = self.open_trusted()?;
         let mut built = Vec::new();
-        for (name, folder, artefact) in crate::opened::crates(&project) {
+        for (name, folder) in crate::opened::crates(&project) {
             if only.is_none_or(|only| only == Path::new(name.as_str())) {
-                built.push(self.build_crate(&folder, Some(&artefact))?);
+                built.push(self.build_crate(&folder, Goal::Project(&project, &name))?);
             }
         }
         match only {
@@ -85,7 +93,7 @@ impl super::Run {
     }
 
     /// Builds one crate: cargo, then the definitions that its component lists, then both in one file.
-    pub(crate) fn build_crate(&self, folder: &Path, output: Option<&Path>) -> anyhow::Result<Built> {
+    pub(crate) fn build_crate(&self, folder: &Path, goal: Goal<'_>) -> anyhow::Result<Built> {
         let manifest = manifest(folder)?;
         need_target()?;
         let raw = read(&cargo_build(folder)?)?;
@@ -97,8 +105,17 @@ impl super::Run {
         };
         let section = Section::new(&manifest, definitions)?;
         let component = embed(&raw, &section)?;
-        let path = output.map_or_else(|| folder.join("target").join(format!("{}.wasm", manifest.name)), Path::to_path_buf);
-        write(&path, &component)?;
+        let path = match goal {
+            Goal::File(output) => {
+                let path = output.map_or_else(|| folder.join("target").join(format!("{}.wasm", manifest.name)), Path::to_path_buf);
+                write(&path, &component)?;
+                path
+            }
+            Goal::Project(project, name) => {
+                project.state.keep_built(name, &component)?;
+                project.state.built(name)
+            }
+        };
         Ok(Built { path, bytes: component.len(), digest: Digest::of(&component), section })
     }
 }

@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Exit,
+    commands::build::Goal,
     opened::{crates, opening},
     output::{self, BAD, DIM, GOOD, HEAD},
 };
@@ -79,14 +80,14 @@ impl super::Run {
     fn demo_plugins(&self, folder: &Path) -> anyhow::Result<Vec<Plugin>> {
         let project = open(folder, None).map_err(opening)?;
         say(2, "the plugins are built to WebAssembly (cargo, target wasm32-wasip2)");
-        for (name, source, artefact) in crates(&project) {
-            let built = self.build_crate(&source, Some(&artefact))?;
+        for (name, source) in crates(&project) {
+            let built = self.build_crate(&source, Goal::Project(&project, &name))?;
             let tools: Vec<_> = built.section.tools.iter().map(|tool| format!("{}({})", tool.name, super::effect(tool.effect))).collect();
             output::line(&format!("  {name}: {} KiB, {}", built.bytes.div_ceil(1024), tools.join(" ")));
         }
         let mut approved = Vec::new();
         for plugin in project.project.plugins.values() {
-            approved.push((plugin.name.clone(), self.current(&project, plugin)?.locked));
+            approved.push((plugin.name.clone(), self.current(&project, plugin)?));
         }
         self.approve(&project, Default::default(), approved, "demo", None)?;
         let project = open(folder, None).map_err(opening)?;

@@ -12,7 +12,7 @@ use remit_core::{
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::{Exit, opened, output};
+use crate::{Exit, commands::build::Goal, opened, output};
 
 /// Add a plugin to the project; makes `remit.toml` where there is none
 ///
@@ -102,7 +102,7 @@ impl super::Run {
         table.insert("source", value(source));
         plugins(&mut document)?.insert(name.as_str(), Item::Table(table));
         if is_crate {
-            let built = self.build_crate(&path, Some(&project.state.built(&name)))?;
+            let built = self.build_crate(&path, Goal::Project(&project, &name))?;
             output::note(&format!("built `{name}`: {} tools", built.section.tools.len()));
         }
         self.change(&project, &document, &name, "add", arguments.yes)
@@ -171,7 +171,7 @@ impl super::Run {
             output::note("nothing was written");
             return Ok(Exit::Denied);
         }
-        self.approve(project, lock, vec![(name.clone(), current.locked)], via, Some(&text))?;
+        self.approve(project, lock, vec![(name.clone(), current)], via, Some(&text))?;
         Ok(Exit::Done)
     }
 

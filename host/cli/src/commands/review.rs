@@ -3,13 +3,14 @@
 use remit_core::plugin::{
     PluginName,
     diff::{Changes, Sign, diff},
-    lock::{Lock, LockedPlugin},
+    lock::Lock,
 };
 use remit_runtime::project::OpenProject;
 
 use crate::{
     Exit,
     error::with_hints,
+    opened::Current,
     output::{self, BAD, GOOD, HEAD, WARN},
 };
 
@@ -35,14 +36,14 @@ pub struct Review {
 /// What a review found of one plugin.
 struct Found {
     name: PluginName,
-    state: Result<(LockedPlugin, Changes), anyhow::Error>,
+    state: Result<(Current, Changes), anyhow::Error>,
 }
 
 impl super::Run {
     pub(super) fn review(&self, arguments: &Review) -> anyhow::Result<Exit> {
         let project = self.open()?;
-        // To a user who does not trust the project yet, its lock is somebody else's word: everything is shown, and asked about.
-        let known = arguments.check || self.trusted().check(&project.pins).is_ok();
+        // A lock that this user did not write is somebody else's word: everything is shown, and asked about.
+        let known = arguments.check || self.trusted().knows_lock(&project.pins);
         let lock = if known { project.lock.clone().unwrap_or_default() } else { Lock::default() };
         let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock)).collect();
         let gone: Vec<PluginName> = lock.plugins.keys().filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
@@ -61,7 +62,7 @@ impl super::Run {
     fn find_changes(&self, project: &OpenProject, plugin: &remit_core::project::Plugin, lock: &Lock) -> Found {
         let state = self.current(project, plugin).map(|current| {
             let changes = diff(lock.plugins.get(&plugin.name), &current.locked);
-            (current.locked, changes)
+            (current, changes)
         });
         Found { name: plugin.name.clone(), state }
     }
@@ -80,7 +81,7 @@ impl super::Run {
         let mut approved = Vec::new();
         let mut left = 0;
         for found in found {
-            let Ok((locked, changes)) = found.state else {
+            let Ok((current, changes)) = found.state else {
                 left += 1;
                 continue;
             };
@@ -88,14 +89,14 @@ impl super::Run {
                 continue;
             }
             if super::confirm(&format!("Approve `{}` as shown?", found.name), yes)? {
-                approved.push((found.name, locked));
+                approved.push((found.name, current));
             } else {
                 left += 1;
             }
         }
         gone.iter().for_each(|name| drop(lock.plugins.remove(name)));
         let count = approved.len();
-        if count > 0 || !gone.is_empty() || project.lock.is_none() {
+        if count > 0 || !gone.is_empty() || project.lock.is_none() || (left == 0 && self.trusted().check(&project.pins).is_err()) {
             self.approve(project, lock, approved, "review", None)?;
         }
         let beside = if left > 0 { format!(", {left} left out") } else { String::new() };
@@ -130,9 +131,9 @@ pub fn print_change(change: &remit_core::plugin::diff::Change) {
 
 fn as_json(found: &[Found], gone: &[PluginName]) -> serde_json::Value {
     let one = |found: &Found| match &found.state {
-        Ok((locked, changes)) => serde_json::json!({
+        Ok((current, changes)) => serde_json::json!({
             "plugin": found.name.as_str(),
-            "digest": locked.digest,
+            "digest": current.locked.digest,
             "grew": changes.grew(),
             "changes": changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(),
         }),

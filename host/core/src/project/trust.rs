@@ -55,6 +55,11 @@ impl Trust {
         serde_json::to_vec_pretty(self).map_err(|error| Error::host("the record of trust could not be written", error))
     }
 
+    /// Whether the lock is the one that was trusted here, whatever became of `remit.toml` since.
+    pub fn knows_lock(&self, now: &Pins) -> bool {
+        self.project == now.project && self.lock == now.lock
+    }
+
     /// Checks that the project is still what was trusted.
     ///
     /// # Errors

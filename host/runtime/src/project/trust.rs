@@ -52,6 +52,12 @@ impl TrustStore {
         }
     }
 
+    /// Whether the lock is what this user approved here, although `remit.toml` may have changed since. Whatever cannot be read says no.
+    pub fn knows_lock(&self, now: &Pins) -> bool {
+        let record = file::read_own(&self.record(&now.project), RECORD_MAX_BYTES);
+        record.ok().flatten().and_then(|bytes| Trust::parse(&bytes).ok()).is_some_and(|trust| trust.knows_lock(now))
+    }
+
     /// Trusts the project exactly as it is. Durable on return; the last of several writers wins, whole.
     ///
     /// # Errors

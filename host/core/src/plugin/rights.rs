@@ -7,7 +7,7 @@ use crate::grant::{Access, Declared, Fs, Grants, Http, Kv, Scope, ToolPattern, l
 /// Stands for "whatever the project grants" in a declared line.
 const ANY: &str = "*";
 
-/// What is granted, in the grammar of [`line`]: `CAPABILITY SCOPE`.
+/// What is granted, in the grammar of [`mod@line`]: `CAPABILITY SCOPE`.
 pub fn granted_lines(grants: &Grants) -> BTreeSet<String> {
     line::format(grants).into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect()
 }

@@ -114,7 +114,7 @@ impl HostBucket for CallState {
         Ok(HostBucket::get(self, bucket, key).await?.map(|value| value.is_some()))
     }
 
-    /// Keys in order, [`PAGE_KEYS`] a page; the cursor is how many came before.
+    /// Keys in order, `PAGE_KEYS` a page; the cursor is how many came before.
     async fn list_keys(&mut self, _: Resource<Bucket>, cursor: Option<u64>) -> wasmtime::Result<Result<KeyResponse, Error>> {
         Ok(self.space(Access::Read).and_then(|open| {
             let skip = usize::try_from(cursor.unwrap_or(0)).map_err(|_too_large| Error::Other("no such cursor".to_owned()))?;

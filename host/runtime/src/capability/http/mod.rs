@@ -2,10 +2,10 @@
 //!
 //! One request takes one way, and there is no other one out of the host:
 //!
-//! 1. [`target`]: one canonical URL, for the decision and for the connection alike;
-//! 2. [`plan`]: the decision, then the request as it will be sent (host's headers, secret), before anything is opened;
-//! 3. [`connect`]: resolve once, keep the addresses that may be connected to, connect to one of those, TLS;
-//! 4. [`exchange`]: HTTP/1.1 under one deadline; [`body`] bounds and [`scrub`] cleans what comes back.
+//! 1. `target`: one canonical URL, for the decision and for the connection alike;
+//! 2. `plan`: the decision, then the request as it will be sent (host's headers, secret), before anything is opened;
+//! 3. `connect`: resolve once, keep the addresses that may be connected to, connect to one of those, TLS;
+//! 4. `exchange`: HTTP/1.1 under one deadline; `body` bounds and `scrub` cleans what comes back.
 //!
 //! There is no connection pool, no proxy, no redirect that is followed and no body that is decompressed.
 

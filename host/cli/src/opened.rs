@@ -17,7 +17,7 @@ use remit_core::{
         Definition, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
         granted_lines,
-        inspect::{Inspection, inspect},
+        inspect::{Inspection, inspect, inspect_interface},
         lock::{Approval, Lock, LockedPlugin},
         section::{self, Section},
     },
@@ -189,7 +189,8 @@ impl Run {
         };
         let declared = match section::find(&bytes)? {
             Some(section) => section.declared,
-            None => inspect(&bytes, &[])?.unscoped(),
+            // These bytes were looked into in full when they were approved.
+            None => inspect_interface(&bytes, &[])?.unscoped(),
         };
         Ok(remit_runtime::Plugin {
             name: plugin.name.clone(),

@@ -85,6 +85,14 @@ async fn a_denial_is_kept_though_the_guest_swallows_it() {
     assert!(denial.command().is_some_and(|command| command.starts_with("remit grant hostile http ")), "{denial:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_offers_nothing_says_why() {
+    let lab = Lab::new();
+    let error = lab.make("empty", b"\0asm\x0d\0\x01\0".to_vec().into(), &[]).await.expect_err("it has no functions");
+    assert_eq!(error.kind, Kind::Invalid);
+    assert!(error.message.contains("exports no functions") && !error.hints.is_empty(), "{error:?}");
+}
+
 /// A20, A21, A22: bytes that are no component that this host loads.
 #[test]
 fn a22_components_that_cannot_be_served_are_refused_with_what_is_missing() {

@@ -144,6 +144,7 @@ impl Run {
     pub fn current(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Current> {
         let artefact = project.artefact(plugin)?;
         let looked = Looked::at(artefact.bytes)?;
+        looked.inspection.require_tools()?;
         let definitions = match looked.definitions(&plugin.effects) {
             Some(definitions) => definitions,
             None => self.block_on(async { Ok(self.host()?.definitions(plugin.name.as_str(), &looked.bytes).await?) })?,

@@ -80,7 +80,7 @@ impl super::Run {
         context.time_zone.clone_from(&self.environment.time_zone);
         let request = Request { approved, events: Some(Arc::new(show)), ..Request::new(&project, &name, &tool, &text) };
         let outcome = self.block_on(async { Ok(host.call(&context, &request).await) })?;
-        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome, &name) })
+        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome) })
     }
 
     /// The host, the plugin, the folder that paths start from, and the project's name.
@@ -151,7 +151,7 @@ fn show(event: Event) {
 }
 
 /// Prints an outcome for a person.
-pub fn print(outcome: &Outcome, plugin: &str) -> Exit {
+fn print(outcome: &Outcome) -> Exit {
     if !outcome.stdout.is_empty() {
         output::note(outcome.stdout.trim_end());
     }
@@ -169,7 +169,7 @@ pub fn print(outcome: &Outcome, plugin: &str) -> Exit {
             exit_of_call(error, !outcome.denials.is_empty())
         }
     };
-    outcome.denials.iter().for_each(|denial| print_denial(denial, plugin));
+    outcome.denials.iter().for_each(print_denial);
     exit
 }
 
@@ -184,10 +184,9 @@ fn print_piece(piece: &Content) {
 }
 
 /// One refusal, and what would allow it.
-fn print_denial(denial: &Denial, plugin: &str) {
+fn print_denial(denial: &Denial) {
     output::error(&format!("denied: {denial}"));
-    if let Some(fix) = &denial.fix {
-        let command = if denial.plugin == plugin { format!("remit grant {plugin} {fix}") } else { denial.command().unwrap_or_default() };
+    if let Some(command) = denial.command() {
         output::note(&format!("  to allow it: {command}"));
     }
 }

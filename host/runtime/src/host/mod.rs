@@ -170,6 +170,7 @@ impl Host {
     pub async fn plugin(&self, name: &str, component: impl Into<Arc<[u8]>>) -> Result<Plugin> {
         let component = component.into();
         let inspection = inspect(&component, self.interfaces())?;
+        inspection.require_tools()?;
         let section = section::find(&component)?;
         let definitions = match (&section, inspection.kind) {
             (Some(section), _) => section.tools.clone(),

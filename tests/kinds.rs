@@ -1,6 +1,6 @@
 //! The kinds of component: made with the SDK, with plain bindings, and plain functions.
 
-use remit_tests::{Ending, Lab, fixture, skipped};
+use remit_tests::{Ending, Lab, Shell, fixture, skipped};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,4 +73,46 @@ async fn a_python_component_offers_its_functions() {
     assert_eq!(outcome.result.expect("an answer").structured, Some(json!({ "result": [["a", 1], ["b", 2]] })));
     let outcome = lab.call("words", "divide", json!({ "a": 1, "b": 0 })).await;
     assert_eq!(outcome.result.expect_err("an error of the function").message, "nothing can be divided by zero");
+}
+
+/// A component made by JavaScript's own toolchain, run as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_javascript_component_offers_its_functions() {
+    let Some(bytes) = remit_tests::javascript("basket") else {
+        return skipped("a_javascript_component_offers_its_functions", "node, npm and jco cannot be had here");
+    };
+    let lab = Lab::new().plugin("basket", bytes, &[], remit_core::limit::CallLimits::default()).await;
+    let (tea, cake) = (json!({ "name": "tea", "cents": 250, "note": null }), json!({ "name": "cake", "cents": 400, "note": "warm" }));
+    let cases = [
+        ("shout", json!({ "text": "hello" }), json!({ "result": "HELLO!" })),
+        ("prices_cheapest", json!({ "items": [cake, tea] }), json!({ "result": tea })),
+        ("prices_cheapest", json!({ "items": [] }), json!({ "result": null })),
+        ("prices_total", json!({ "items": [tea, cake], "reduction": "none" }), json!({ "result": 650 })),
+        ("prices_total", json!({ "items": [tea, cake], "reduction": { "percent": 10 } }), json!({ "result": 585 })),
+        ("prices_pay", json!({ "cents": 650, "given": 1000 }), json!({ "result": { "change": 350 } })),
+        ("prices_pay", json!({ "cents": 650, "given": 650 }), json!({ "result": "exact" })),
+    ];
+    for (tool, arguments, expected) in cases {
+        let outcome = lab.call("basket", tool, arguments).await;
+        assert_eq!(outcome.result.expect(tool).structured, Some(expected), "{tool}");
+    }
+    let outcome = lab.call("basket", "prices_total", json!({ "items": [tea], "reduction": { "amount": 251 } })).await;
+    assert_eq!(outcome.result.expect_err("an error of the function").message, "a reduction cannot exceed the sum");
+}
+
+/// A language's runtime imports much of WASI; a reviewer reads what matters of it, and how much more there is.
+#[test]
+fn inspect_folds_what_a_javascript_runtime_imports_anyway() {
+    let Some(bytes) = remit_tests::javascript("basket") else {
+        return skipped("inspect_folds_what_a_javascript_runtime_imports_anyway", "node, npm and jco cannot be had here");
+    };
+    let shell = Shell::new();
+    shell.write("basket.wasm", bytes);
+    let shown = shell.transcript(&["inspect", "basket.wasm"]).to_string();
+    let imports: Vec<&str> =
+        shown.lines().skip_while(|line| *line != "imports").skip(1).take_while(|line| line.starts_with("  ")).collect();
+    let (last, named) = imports.split_last().expect("it imports something");
+    assert!(last.starts_with("  and ") && last.ends_with(" that every component has"), "{shown}");
+    assert!(!named.is_empty() && named.iter().all(|name| name.starts_with("  wasi:filesystem/")), "{shown}");
+    assert!(shown.contains("\n  init  not offered: it sets up the language runtime\n"), "{shown}");
 }

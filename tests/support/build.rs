@@ -85,26 +85,3 @@ fn cargo(folder: &Path, arguments: &[&str]) -> Vec<PathBuf> {
     };
     lines.lines().flat_map(|line| executables(line).into_iter().chain(files(line)).collect::<Vec<_>>()).collect()
 }
-
-/// A component of `tests/fixtures/python`, made by `componentize-py` in a virtual environment of its own; `None` where that cannot be had.
-pub fn python(world: &str) -> Option<Arc<[u8]>> {
-    let target = workspace().join("target/python");
-    let tool = target.join("bin/componentize-py");
-    let ran = |program: &Path, arguments: &[&str]| {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(workspace().join("tests/fixtures/python")).stdin(Stdio::null()).stdout(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    if !tool.is_file() {
-        let folder = target.to_string_lossy().into_owned();
-        let made = ran(Path::new("python3"), &["-m", "venv", &folder]);
-        if !made || !ran(&target.join("bin/pip"), &["install", "-q", "componentize-py==0.25.1"]) {
-            return None;
-        }
-    }
-    let wit = format!("{world}.wit");
-    let output = target.join(format!("{world}.wasm")).to_string_lossy().into_owned();
-    let built = ran(&tool, &["-d", &wit, "-w", world, "componentize", "app", "-o", &output]);
-    assert!(built, "componentize-py is there and does not build `{world}`");
-    Some(std::fs::read(output).expect("it was just made").into())
-}

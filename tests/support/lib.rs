@@ -12,7 +12,9 @@
 mod build;
 mod lab;
 mod shell;
+mod toolchain;
 
-pub use build::{component, fixture, python, remit, skipped, workspace};
+pub use build::{component, fixture, remit, skipped, workspace};
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};
+pub use toolchain::{javascript, python};

@@ -112,6 +112,20 @@ async fn a14_a15_waiting_for_the_end_of_time_ends_at_the_deadline() {
     still_serves(&lab).await;
 }
 
+/// In the guest and in a host call: whoever looks for the call that ate the machine finds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_of_a_call_that_ran_into_its_deadline_tells_what_it_used() {
+    let lab = hostile().await;
+    let (spinning, waiting) = tokio::join!(lab.call("hostile", "spin", json!({})), lab.call("hostile", "wait_forever", json!({})));
+    assert!(spinning.result.is_err() && waiting.result.is_err(), "{spinning:?} {waiting:?}");
+    let records = lab.records.all();
+    assert_eq!(records.len(), 2);
+    for record in records {
+        let used = |what: &str| record[what].as_u64().is_some_and(|used| used > 0);
+        assert!(used("cpu_us") && used("memory_peak_bytes"), "{record}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a16_a_call_that_is_dropped_half_way_leaves_nothing_behind() {
     let lab = hostile().await;

@@ -8,29 +8,31 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// A future that adds up the CPU time of its polls, on whichever threads they run, and gives it in microseconds beside its output.
-/// Work that a poll hands to other threads (blocking file operations) is not counted. Cancel-safe as the inner future is.
+/// A future that adds up the CPU time of its polls, on whichever threads they run. Work that a poll hands to other threads (blocking
+/// file operations) is not counted. Cancel-safe as the inner future is: what was spent until it is dropped has been counted.
 #[derive(Debug)]
-pub struct CpuMeter<F> {
+pub struct CpuMeter<'a, F> {
     future: Pin<Box<F>>,
-    cpu_ns: u64,
+    spent_ns: u64,
+    spent_us: &'a mut u64,
 }
 
-impl<F: Future> CpuMeter<F> {
-    /// Meters `future`.
-    pub fn new(future: F) -> Self {
-        Self { future: Box::pin(future), cpu_ns: 0 }
+impl<'a, F: Future> CpuMeter<'a, F> {
+    /// Meters `future`; `spent_us` is its CPU time after each poll, in microseconds.
+    pub fn new(future: F, spent_us: &'a mut u64) -> Self {
+        Self { future: Box::pin(future), spent_ns: 0, spent_us }
     }
 }
 
-impl<F: Future> Future for CpuMeter<F> {
-    type Output = (F::Output, u64);
+impl<F: Future> Future for CpuMeter<'_, F> {
+    type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let before = thread_cpu_ns();
         let polled = self.future.as_mut().poll(context);
-        self.cpu_ns = self.cpu_ns.saturating_add(thread_cpu_ns().saturating_sub(before));
-        polled.map(|output| (output, self.cpu_ns / 1000))
+        self.spent_ns = self.spent_ns.saturating_add(thread_cpu_ns().saturating_sub(before));
+        *self.spent_us = self.spent_ns / 1000;
+        polled
     }
 }
 

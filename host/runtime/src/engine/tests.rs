@@ -392,10 +392,20 @@ async fn a_cache_folder_that_others_may_write_to_is_refused_and_one_that_cannot_
 }
 
 #[tokio::test]
-async fn cpu_time_is_metered() {
+async fn cpu_time_is_metered_also_of_what_is_dropped_half_way() {
     let engine = engine(None);
-    let (_, spun) = CpuMeter::new(run(&engine, &lifted(SPIN), MIB, Instant::now() + Duration::from_millis(3 * EPOCH_TICK_MS))).await;
-    assert!(spun > 0);
-    let ((), nothing) = CpuMeter::new(std::future::ready(())).await;
-    assert!(nothing <= spun);
+    let [mut ended, mut dropped, mut nothing] = [0; 3];
+    let deadline = Instant::now() + Duration::from_millis(3 * EPOCH_TICK_MS);
+    CpuMeter::new(run(&engine, &lifted(SPIN), MIB, deadline), &mut ended).await.0.unwrap_err();
+    let busy = std::future::poll_fn(|_| {
+        std::hint::black_box((0..1_000_000_u64).map(std::hint::black_box).sum::<u64>());
+        std::task::Poll::<()>::Pending
+    });
+    tokio::select! {
+        biased;
+        () = CpuMeter::new(busy, &mut dropped) => {}
+        () = std::future::ready(()) => {}
+    }
+    CpuMeter::new(std::future::ready(()), &mut nothing).await;
+    assert!(ended > 0 && dropped > 0 && nothing <= ended, "{ended} {dropped} {nothing}");
 }

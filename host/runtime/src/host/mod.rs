@@ -21,7 +21,7 @@ use remit_core::{
 };
 use tokio::sync::watch;
 use tracing::Instrument;
-use wasmtime::component::Linker;
+use wasmtime::{Store, component::Linker};
 
 use crate::{
     builder::{AnyCapability, Builder},
@@ -366,11 +366,11 @@ impl Inner {
         running: &mut Running,
     ) -> Result<(Output, usize), Failed> {
         let state = self.state(&call, plugin.spec.limits.memory_bytes(), running);
-        let mut store = self.engine.store(state, call.deadline, plugin.hostcall_fuel());
-        let (result, cpu_us) = CpuMeter::new(plugin.run(&mut store, &tool.definition.name, text, arguments)).await;
-        running.metering.cpu_us = cpu_us;
-        running.metering.memory_peak_bytes = store.data().limiter.peak_bytes() as u64;
-        let (output, bytes) = result.map_err(|failed| failed.explain(&store.data().limiter))?;
+        let store = self.engine.store(state, call.deadline, plugin.hostcall_fuel());
+        let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
+        let mut metered = Metered { store, memory_peak_bytes };
+        let result = CpuMeter::new(plugin.run(&mut metered.store, &tool.definition.name, text, arguments), cpu_us).await;
+        let (output, bytes) = result.map_err(|failed| failed.explain(&metered.store.data().limiter))?;
         tool.check_output(&output)?;
         Ok((output, bytes))
     }
@@ -430,6 +430,18 @@ struct Running {
     metering: Metering,
     stdout: Ring,
     stderr: Ring,
+}
+
+/// The store of one call. However the call ends, at its deadline too, it tells what memories and tables held at most.
+struct Metered<'a> {
+    store: Store<CallState>,
+    memory_peak_bytes: &'a mut u64,
+}
+
+impl Drop for Metered<'_> {
+    fn drop(&mut self) {
+        *self.memory_peak_bytes = self.store.data().limiter.peak_bytes() as u64;
+    }
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -2,6 +2,8 @@
 
 mod author;
 mod reviewer;
+#[cfg(target_os = "linux")]
+mod signals;
 
 use remit_tests::{Shell, component};
 

@@ -38,7 +38,12 @@ impl Shell {
 
     /// The command with its surroundings, not yet run.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(build::remit());
+        self.command_of(build::remit(), arguments)
+    }
+
+    /// The same, for the binary at another place.
+    pub fn command_of(&self, remit: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(remit);
         command
             .args(arguments)
             .current_dir(&self.cwd)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use remit_core::{Error, Kind};
 
-use crate::{commands::Stopped, output};
+use crate::{output, signals::Stopped};
 
 /// How a command ends; the numbers are fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub fn exit_of_call(error: &Error, denied: bool) -> Exit {
 
 /// The exit code of an error of a command itself.
 fn exit_of_command(error: &anyhow::Error) -> Exit {
+    if let Some(stopped) = error.downcast_ref::<Stopped>() {
+        return (*stopped).into();
+    }
     match error.downcast_ref::<Error>() {
         Some(error) => match error.kind {
             Kind::Denied => Exit::Denied,
@@ -63,17 +66,19 @@ fn exit_of_command(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Prints `error` and gives its exit code.
+/// Prints `error` and gives the exit code of the process.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
-    if let Some(Stopped(exit)) = error.downcast_ref() {
-        return (*exit).into();
-    }
+    print(error, json).into()
+}
+
+/// Prints `error` and tells how the command ends with it.
+pub fn print(error: &anyhow::Error, json: bool) -> Exit {
     let exit = exit_of_command(error);
     if json {
         output::json(&as_json(error, exit));
     }
     output::error(&as_text(error));
-    exit.into()
+    exit
 }
 
 fn as_text(error: &anyhow::Error) -> String {
@@ -94,9 +99,11 @@ pub fn with_hints(error: &Error) -> String {
 }
 
 fn as_json(error: &anyhow::Error, exit: Exit) -> serde_json::Value {
-    let (kind, hints) = match error.downcast_ref::<Error>() {
-        Some(error) => (serde_json::json!(error.kind), error.hints.clone()),
-        None => (serde_json::json!("invalid"), Vec::new()),
+    let (kind, hints) = match (error.downcast_ref::<Error>(), error.downcast_ref::<Stopped>()) {
+        (Some(error), _) => (serde_json::json!(error.kind), error.hints.clone()),
+        (None, Some(Stopped::Interrupted)) => (serde_json::json!("interrupted"), Vec::new()),
+        (None, Some(Stopped::Terminated)) => (serde_json::json!("terminated"), Vec::new()),
+        (None, None) => (serde_json::json!("invalid"), Vec::new()),
     };
     serde_json::json!({ "error": { "kind": kind, "message": format!("{error:#}"), "hints": hints, "exit": exit as u8 } })
 }

@@ -5,6 +5,7 @@ mod environment;
 mod error;
 mod opened;
 mod output;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -49,7 +50,11 @@ pub fn main() -> ExitCode {
         Err(error) => return error::report(&error, arguments.global.json),
     };
     environment::start_logging(&environment, arguments.global.verbose);
-    let command = commands::Run { global: arguments.global, environment };
+    let signals = match signals::Signals::listen(arguments.global.json) {
+        Ok(signals) => signals,
+        Err(error) => return error::report(&error, arguments.global.json),
+    };
+    let command = commands::Run { global: arguments.global, environment, signals };
     match command.execute(arguments.command) {
         Ok(exit) => exit.into(),
         Err(error) => error::report(&error, command.global.json),

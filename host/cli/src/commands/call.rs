@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::{
     Exit,
-    commands::add,
+    commands::{add, answer},
     error::{exit_of_call, with_hints},
     opened, output,
 };
@@ -121,7 +121,7 @@ impl super::Run {
             return Ok(yes);
         }
         output::note(&format!("`{}/{tool}` needs your approval. It will be called with:\n{}", plugin.name, visible_lines(arguments, 4096)));
-        Ok(inquire::Confirm::new("Call it?").with_default(false).prompt()?)
+        answer("Call it?")
     }
 }
 

@@ -17,7 +17,11 @@ use std::{future::Future, process::ExitCode};
 use anyhow::Context as _;
 use remit_core::plugin::Effect;
 
-use crate::{Exit, Global, environment::Environment};
+use crate::{
+    Exit, Global,
+    environment::Environment,
+    signals::{Signals, Stopped},
+};
 
 /// What can be run.
 #[derive(Debug, clap::Subcommand)]
@@ -42,6 +46,7 @@ pub enum Command {
 pub struct Run {
     pub(crate) global: Global,
     pub(crate) environment: Environment,
+    pub(crate) signals: Signals,
 }
 
 impl Run {
@@ -71,12 +76,12 @@ impl Run {
     /// Runs `work` on a runtime of its own; Ctrl-C and SIGTERM drop it, which ends whatever runs in it.
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the async runtime cannot be started")?;
+        let mut working = self.signals.work();
         let ended = runtime.block_on(async {
-            let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
             tokio::select! {
+                biased;
+                stopped = working.stopped() => Err(stopped.into()),
                 ended = work => ended,
-                interrupted = tokio::signal::ctrl_c() => interrupted.map_err(anyhow::Error::from).and(Err(Stopped(Exit::Interrupted).into())),
-                _ = terminated.recv() => Err(Stopped(Exit::Terminated).into()),
             }
         });
         // Blocking host work of a dropped call must not hold up the exit.
@@ -84,11 +89,6 @@ impl Run {
         ended
     }
 }
-
-/// A signal ended the command.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped")]
-pub struct Stopped(pub Exit);
 
 /// Acts as the compile worker when this process was started as one.
 pub fn worker() -> Option<ExitCode> {
@@ -140,5 +140,15 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<bool> {
             .hint("say yes with --yes once you have read the difference");
         return Err(error.into());
     }
-    Ok(inquire::Confirm::new(question).with_default(false).prompt()?)
+    answer(question)
+}
+
+/// Asks the person at the terminal; Esc is a no.
+pub fn answer(question: &str) -> anyhow::Result<bool> {
+    match inquire::Confirm::new(question).with_default(false).prompt() {
+        // A prompt takes Ctrl-C as a key, so no signal comes.
+        Err(inquire::InquireError::OperationInterrupted) => Err(Stopped::Interrupted.into()),
+        Err(inquire::InquireError::OperationCanceled) => Ok(false),
+        answered => Ok(answered?),
+    }
 }

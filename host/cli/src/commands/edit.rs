@@ -6,7 +6,10 @@ use anyhow::Context as _;
 use remit_core::{
     Error,
     grant::{Grants, authored::AuthoredGrants, line},
-    plugin::{PluginName, diff::diff},
+    plugin::{
+        PluginName,
+        diff::{Changes, diff, removal},
+    },
     project::Project,
 };
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
@@ -110,15 +113,14 @@ impl super::Run {
 
     pub(super) fn remove(&self, arguments: &Remove) -> anyhow::Result<Exit> {
         let project = self.open_to_edit()?;
-        let name = project.plugin(&arguments.plugin)?.name.clone();
+        let plugin = project.plugin(&arguments.plugin)?;
         let mut document = document(&project)?;
-        plugins(&mut document)?.remove(name.as_str());
-        output::line(&format!("  - plugin `{name}`, its grants and its approval"));
-        if !super::confirm("Write this?", arguments.yes)? {
+        plugins(&mut document)?.remove(plugin.name.as_str());
+        if !self.agreed(&plugin.name, &removal(plugin), arguments.yes)? {
             return Ok(Exit::Denied);
         }
         let mut lock = project.lock.clone().unwrap_or_default();
-        lock.plugins.remove(&name);
+        lock.plugins.remove(&plugin.name);
         self.approve(&project, lock, Vec::new(), "remove", Some(&document.to_string()))?;
         Ok(Exit::Done)
     }
@@ -160,19 +162,26 @@ impl super::Run {
         let changed = OpenProject { project: Project::parse(MANIFEST_FILE, text.as_bytes())?, ..project.clone() };
         let current = self.current(&changed, changed.plugin(name.as_str())?)?;
         let lock = project.lock.clone().unwrap_or_default();
-        let changes = diff(lock.plugins.get(name), &current.locked);
+        if !self.agreed(name, &diff(lock.plugins.get(name), &current.locked), yes)? {
+            return Ok(Exit::Denied);
+        }
+        self.approve(project, lock, vec![(name.clone(), current)], via, Some(&text))?;
+        Ok(Exit::Done)
+    }
+
+    /// Shows `changes` of a plugin and asks whether to write them.
+    fn agreed(&self, name: &PluginName, changes: &Changes, yes: bool) -> anyhow::Result<bool> {
         if self.global.json {
             let lines: Vec<_> = changes.list.iter().map(ToString::to_string).collect();
             output::json(&serde_json::json!({ "plugin": name.as_str(), "changes": lines }));
         } else {
             changes.list.iter().for_each(super::review::print_change);
         }
-        if !super::confirm("Write this to `remit.toml` and `remit.lock`?", yes)? {
+        let agreed = super::confirm("Write this to `remit.toml` and `remit.lock`?", yes)?;
+        if !agreed {
             output::note("nothing was written");
-            return Ok(Exit::Denied);
         }
-        self.approve(project, lock, vec![(name.clone(), current)], via, Some(&text))?;
-        Ok(Exit::Done)
+        Ok(agreed)
     }
 
     /// The project, when its user trusts it, or when there is nothing in it yet: what is written becomes trusted as a whole.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{Definition, Effect, lock::LockedPlugin, rights, text::visible};
-use crate::project::Source;
+use crate::project::{Plugin, Source};
 
 /// One difference. It is shown as a line: `+ granted http GET https://…`, `- granted fs docs:/docs:read`, `~ tool search: description changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +119,14 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
     lines(&mut changes, "import", old(|plugin| &plugin.imports), &current.imports, |line, old| old.contains(line));
     lines(&mut changes, "declared", old(|plugin| &plugin.declared), &current.declared, rights::declares);
     lines(&mut changes, "granted", old(|plugin| &plugin.granted), &current.granted, rights::grants);
+    changes
+}
+
+/// The differences when a plugin leaves its project.
+pub fn removal(plugin: &Plugin) -> Changes {
+    let mut changes = Changes::default();
+    changes.push(Sign::Removed, Growth::Narrows, format!("plugin from {}", visible(&plugin.source.to_string(), 200)));
+    lines(&mut changes, "granted", &rights::granted_lines(&plugin.grants), &BTreeSet::new(), rights::grants);
     changes
 }
 

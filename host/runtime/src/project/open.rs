@@ -125,6 +125,7 @@ impl OpenProject {
             let known = self.project.plugins.keys().map(PluginName::as_str);
             match remit_core::project::nearest(name, known.clone()) {
                 Some(meant) => error.hint(format!("did you mean `{meant}`?")),
+                None if self.project.plugins.is_empty() => error.hint("it has none yet: remit add PATH"),
                 None => error.hint(format!("it has {}", known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))),
             }
         })

@@ -1,7 +1,7 @@
 //! Projects and components as the commands see them: opened, looked into, handed to a host.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::IsTerminal,
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,7 +26,7 @@ use remit_core::{
 use remit_runtime::{
     Host,
     plugin::plain_definitions,
-    project::{OpenError, OpenProject, TrustStore, find, open},
+    project::{LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
     services::{EnvSecrets, JsonLines, SystemClock},
 };
 
@@ -176,7 +176,9 @@ impl Run {
         let (locked, bytes) = match lock.admits(&plugin.name, &source, artefact.digest, &granted) {
             Ok(locked) => (locked.clone(), artefact.bytes.into()),
             Err(refusal) => {
-                let current = self.current(project, plugin)?;
+                // The lock is everybody's: what only this user takes away is not written into it.
+                let shared = project.as_written();
+                let current = self.current(&shared, shared.plugin(plugin.name.as_str())?)?;
                 match relock(&plugin.source, lock.plugins.get(&plugin.name), &current.locked) {
                     Relock::Unchanged => {}
                     Relock::Automatic(changes) => {
@@ -246,6 +248,12 @@ pub fn opening(error: OpenError) -> anyhow::Error {
         OpenError::File(error) => error.into(),
         OpenError::Other(error) => error.into(),
     }
+}
+
+/// Tells which grants of `capability` the user's own `remit.local.toml` takes away, a line each: to grant them again would not help.
+pub fn revoked_lines<'a>(revoked: &'a BTreeSet<String>, capability: &'a str) -> impl Iterator<Item = String> + 'a {
+    let of = revoked.iter().filter(move |line| line.split(' ').next() == Some(capability));
+    of.map(|line| format!("  `{LOCAL_FILE}` revokes `{line}`"))
 }
 
 /// Reads a component that was named by its path.

@@ -1,6 +1,7 @@
 //! `remit call`: one tool call.
 
 use std::{
+    collections::BTreeSet,
     io::Read,
     path::{Path, PathBuf},
     sync::Arc,
@@ -52,6 +53,18 @@ pub struct Call {
     yes: bool,
 }
 
+/// What is called, and where.
+struct Target {
+    host: Host,
+    plugin: remit_runtime::Plugin,
+    /// The folder that paths in grants start from.
+    root: PathBuf,
+    /// The project's name.
+    project: String,
+    /// Grants that `remit.local.toml` takes away.
+    revoked: BTreeSet<String>,
+}
+
 impl super::Run {
     pub(super) fn call(&self, mut arguments: Call) -> anyhow::Result<Exit> {
         split(&mut arguments);
@@ -59,7 +72,7 @@ impl super::Run {
         for grant in &arguments.grant {
             grants.merge(line::parse_pair(grant)?)?;
         }
-        let (host, mut plugin, root, project) = self.target(&arguments.plugin)?;
+        let Target { host, mut plugin, root, project, revoked } = self.target(&arguments.plugin)?;
         plugin.granted.merge(grants)?;
         let tool = match (&arguments.tool, plugin.definitions.as_slice()) {
             (Some(tool), _) => tool.clone(),
@@ -80,19 +93,20 @@ impl super::Run {
         context.time_zone.clone_from(&self.environment.time_zone);
         let request = Request { approved, events: Some(Arc::new(show)), ..Request::new(&project, &name, &tool, &text) };
         let outcome = self.block_on(async { Ok(host.call(&context, &request).await) })?;
-        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome) })
+        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome, &revoked) })
     }
 
-    /// The host, the plugin, the folder that paths start from, and the project's name.
-    fn target(&self, plugin: &str) -> anyhow::Result<(Host, remit_runtime::Plugin, PathBuf, String)> {
+    fn target(&self, plugin: &str) -> anyhow::Result<Target> {
         if is_path(plugin) {
             let host = self.host()?;
             let plugin = opened::plugin_from_file(self, &host, &self.environment.cwd.join(plugin))?;
-            return Ok((host, plugin, self.environment.cwd.clone(), "command-line".to_owned()));
+            let (root, project) = (self.environment.cwd.clone(), "command-line".to_owned());
+            return Ok(Target { host, plugin, root, project, revoked: BTreeSet::new() });
         }
         let project = self.open_trusted()?;
         let plugin = self.approved(&project, project.plugin(plugin)?)?;
-        Ok((self.host_for(Some(&project))?, plugin, project.root, project.project.name))
+        let (host, revoked) = (self.host_for(Some(&project))?, project.revoked(&plugin.name));
+        Ok(Target { host, plugin, root: project.root, project: project.project.name, revoked })
     }
 
     /// The arguments as text, from where they are.
@@ -151,7 +165,7 @@ fn show(event: Event) {
 }
 
 /// Prints an outcome for a person.
-fn print(outcome: &Outcome) -> Exit {
+fn print(outcome: &Outcome, revoked: &BTreeSet<String>) -> Exit {
     if !outcome.stdout.is_empty() {
         output::note(outcome.stdout.trim_end());
     }
@@ -169,7 +183,7 @@ fn print(outcome: &Outcome) -> Exit {
             exit_of_call(error, !outcome.denials.is_empty())
         }
     };
-    outcome.denials.iter().for_each(print_denial);
+    outcome.denials.iter().for_each(|denial| print_denial(denial, revoked));
     exit
 }
 
@@ -184,8 +198,9 @@ fn print_piece(piece: &Content) {
 }
 
 /// One refusal, and what would allow it.
-fn print_denial(denial: &Denial) {
+fn print_denial(denial: &Denial, revoked: &BTreeSet<String>) {
     output::error(&format!("denied: {denial}"));
+    opened::revoked_lines(revoked, &denial.capability).for_each(|line| output::note(&line));
     if let Some(command) = denial.command() {
         output::note(&format!("  to allow it: {command}"));
     }

@@ -132,6 +132,8 @@ impl super::Run {
         grants.merge(line::parse(&arguments.capability, &arguments.scope)?)?;
         if grants == plugin.grants {
             output::note("it is granted already");
+            let revoked = self.open()?.revoked(&plugin.name);
+            opened::revoked_lines(&revoked, &arguments.capability).for_each(|line| output::note(&line));
             return Ok(Exit::Done);
         }
         let mut document = document(&project)?;
@@ -184,13 +186,14 @@ impl super::Run {
         Ok(agreed)
     }
 
-    /// The project, when its user trusts it, or when there is nothing in it yet: what is written becomes trusted as a whole.
+    /// The project as it is written, when its user trusts it, or when there is nothing in it yet: what is written becomes trusted as a
+    /// whole.
     fn open_to_edit(&self) -> anyhow::Result<OpenProject> {
         let project = self.open()?;
         if project.lock.is_some() || !project.project.plugins.is_empty() {
             self.trusted().check(&project.pins)?;
         }
-        Ok(project)
+        Ok(project.as_written())
     }
 
     /// The project, or a new one in the working directory.

@@ -1,5 +1,7 @@
 //! `remit explain`: why something is allowed or refused.
 
+use std::collections::BTreeSet;
+
 use remit_core::{
     Error,
     grant::{Access, Decision, Request, Resolved, canonical_url, decide, line},
@@ -12,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     Exit,
+    opened::revoked_lines,
     output::{self, BAD, DIM, GOOD, HEAD},
 };
 
@@ -56,7 +59,7 @@ impl super::Run {
         };
         match current.locked.tools.get(what) {
             Some(tool) => Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, role.as_ref())),
-            None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once)),
+            None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once), &project.revoked(&plugin.name)),
         }
     }
 
@@ -95,7 +98,13 @@ impl super::Run {
         if allowed { Exit::Done } else { Exit::Denied }
     }
 
-    fn explain_request(&self, capability: &str, request: Option<&str>, rights: &Resolved) -> anyhow::Result<Exit> {
+    fn explain_request(
+        &self,
+        capability: &str,
+        request: Option<&str>,
+        rights: &Resolved,
+        revoked: &BTreeSet<String>,
+    ) -> anyhow::Result<Exit> {
         let request = request.ok_or_else(|| wrong(capability))?;
         match decided(capability, request, rights)? {
             None => {
@@ -113,6 +122,7 @@ impl super::Run {
                     output::json(&json!({ "allowed": false, "denial": denial, "fix": denial.command() }));
                 } else {
                     output::line(&format!("{BAD}denied{BAD:#}: {denial}"));
+                    revoked_lines(revoked, &denial.capability).for_each(|line| output::line(&line));
                     if let Some(command) = denial.command() {
                         output::line(&format!("  to allow it: {command}"));
                     }

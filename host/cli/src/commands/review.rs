@@ -41,7 +41,7 @@ struct Found {
 
 impl super::Run {
     pub(super) fn review(&self, arguments: &Review) -> anyhow::Result<Exit> {
-        let project = self.open()?;
+        let project = self.open()?.as_written();
         // A lock that this user did not write is somebody else's word: everything is shown, and asked about.
         let known = arguments.check || self.trusted().knows_lock(&project.pins);
         let lock = if known { project.lock.clone().unwrap_or_default() } else { Lock::default() };

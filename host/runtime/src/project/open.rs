@@ -1,7 +1,7 @@
 //! Reading a project, whole and without running anything.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -24,8 +24,10 @@ use super::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, StateFolder, file};
 pub struct OpenProject {
     /// Its folder, absolute and without links.
     pub root: PathBuf,
-    /// `remit.toml`, narrowed by `remit.local.toml`.
+    /// `remit.toml`, narrowed by `remit.local.toml`: what this user's calls may do.
     pub project: Project,
+    /// `remit.toml` as it is written: what is reviewed, changed and locked, since it is everybody's.
+    pub written: Project,
     /// `remit.lock`, when there is one.
     pub lock: Option<Lock>,
     /// Which bytes `project` and `lock` were read from: what trust is about.
@@ -96,14 +98,15 @@ pub fn open(root: &Path, home: Option<&Path>) -> Result<OpenProject, OpenError> 
     let root = file::canonical(root)?.ok_or_else(missing)?;
     let manifest = file::read(&root.join(MANIFEST_FILE), FILE_MAX_BYTES)?.ok_or_else(missing)?;
     let locked = file::read(&root.join(LOCK_FILE), FILE_MAX_BYTES)?;
-    let mut project = Project::parse(MANIFEST_FILE, &manifest)?;
+    let written = Project::parse(MANIFEST_FILE, &manifest)?;
+    let mut project = written.clone();
     if let Some(local) = file::read(&root.join(LOCAL_FILE), FILE_MAX_BYTES)? {
         project.narrow(LOCAL_FILE, &local)?;
     }
     let lock = locked.as_deref().map(|bytes| Lock::parse(LOCK_FILE, bytes)).transpose()?;
     let pins = pins(&root, &manifest, locked.as_deref())?;
     let state = StateFolder::new(&root, &project.name, home);
-    Ok(OpenProject { root, project, lock, pins, state })
+    Ok(OpenProject { root, project, written, lock, pins, state })
 }
 
 fn pins(root: &Path, manifest: &[u8], lock: Option<&[u8]>) -> Result<Pins> {
@@ -115,6 +118,18 @@ fn pins(root: &Path, manifest: &[u8], lock: Option<&[u8]>) -> Result<Pins> {
 }
 
 impl OpenProject {
+    /// The same project without what `remit.local.toml` takes away.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        Self { project: self.written.clone(), ..self.clone() }
+    }
+
+    /// The grants that `remit.local.toml` takes from a plugin, one line of the grants' grammar each.
+    pub fn revoked(&self, plugin: &PluginName) -> BTreeSet<String> {
+        let lines = |project: &Project| project.plugins.get(plugin).map(|plugin| granted_lines(&plugin.grants)).unwrap_or_default();
+        lines(&self.written).difference(&lines(&self.project)).cloned().collect()
+    }
+
     /// A plugin of the project.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ impl<'i> Table<'i> {
 
     /// Refuses `key` although it is a known name: this version does not serve it.
     pub(crate) fn unserved(&mut self, key: &'static str, problems: &mut Vec<Problem>) {
-        if let Some((span, _)) = self.take(key) {
+        if let Some(span) = self.items.remove_entry(key).map(|(key, _)| key.span()) {
             problems.push(
                 Problem::new(span, format!("`{key}` is not served by this version"))
                     .hint("remove it: a file that says more than is enforced would mislead its readers"),
@@ -113,7 +113,7 @@ impl<'i> Table<'i> {
 
     /// Refuses `key`, which has its place in another file.
     pub(crate) fn belongs(&mut self, key: &'static str, file: &str, problems: &mut Vec<Problem>) {
-        if let Some((span, _)) = self.items.remove_entry(key).map(|(key, value)| (key.span(), value)) {
+        if let Some(span) = self.items.remove_entry(key).map(|(key, _)| key.span()) {
             problems.push(
                 Problem::new(span, format!("`{key}` does not belong here")).hint(format!("say it in `{file}`: this file can only narrow")),
             );

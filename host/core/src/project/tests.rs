@@ -1,3 +1,5 @@
+mod schema;
+
 use miette::Diagnostic;
 
 use super::*;

@@ -10,7 +10,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::super::{Project, ProjectError};
-use crate::plugin::{compile_schema, manifest::Manifest};
+use crate::{
+    grant::{CAPABILITIES, Grants, line},
+    plugin::{compile_schema, manifest::Manifest},
+};
 
 /// Every key of `remit.toml`, each at least once.
 const REMIT: &str = r#"
@@ -293,6 +296,10 @@ fn the_files_of_the_repository_are_read_and_fit() {
             Some(name) if name.ends_with(".md") => {
                 let text = text();
                 for block in text.split("\n```toml\n").skip(1).filter_map(|rest| rest.split("\n```").next()) {
+                    if block.starts_with("# remit.local.toml") {
+                        narrows(block, &path);
+                        continue;
+                    }
                     match completed(block) {
                         Some((true, text)) => check(&remit, &text, &path),
                         Some((false, text)) => check(&plugin, &text, &path),
@@ -306,6 +313,12 @@ fn the_files_of_the_repository_are_read_and_fit() {
     assert!(count >= 10, "{count} files and examples");
 }
 
+/// Checks an example of `remit.local.toml` against the project that has every key.
+fn narrows(local: &str, place: &Path) {
+    let mut project = Project::parse("remit.toml", REMIT.as_bytes()).expect("it is right");
+    project.narrow("remit.local.toml", local.as_bytes()).unwrap_or_else(|error| panic!("{}: {}", place.display(), error.report()));
+}
+
 /// A piece of a file as the documentation shows it, with what it leaves out, and whether it is of `remit.toml`.
 fn completed(block: &str) -> Option<(bool, String)> {
     let has = |head: &str| block.lines().any(|line| line.starts_with(head));
@@ -316,6 +329,32 @@ fn completed(block: &str) -> Option<(bool, String)> {
     }
     let about = "name = \"example\"\nversion = \"1\"\ndescription = \"an example\"";
     (has("[plugin]") || has("[declares]") || has("[tools.")).then(|| (false, format!("{version}{block}{}", rest("[plugin]", about))))
+}
+
+/// Each row of the tables of grants says the same thing twice.
+#[test]
+fn the_tables_of_grants_are_true() {
+    let page = fs::read_to_string(root().join("docs/grants.md")).expect("the page");
+    let mut capabilities = BTreeSet::new();
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let [capability, written, lines @ ..] = cells.as_slice() else { panic!("{row}") };
+        let project = format!("version = 1\nproject.name = \"p\"\n[plugins.p]\nsource = \"p\"\n[plugins.p.grants]\n{written}\n");
+        assert!(Kind::remit().accepts(&value(&project)), "{row}");
+        let project = Project::parse("remit.toml", project.as_bytes()).unwrap_or_else(|error| panic!("{}", error.report()));
+        let mut granted = Grants::default();
+        for line in lines {
+            let (named, scope) = line.split_once(' ').expect("a scope");
+            assert_eq!(named, *capability, "{row}");
+            let is_word = line::quote(scope) == scope || scope.starts_with('\'');
+            assert!(is_word, "a shell would change it: {row}");
+            granted.merge(line::parse(named, scope.trim_matches('\'')).expect("a grant")).expect("one more");
+        }
+        assert_eq!(project.plugins.values().next().expect("one").grants, granted, "{row}");
+        capabilities.insert((*capability).to_owned());
+    }
+    capabilities.retain(|capability| !capability.contains(':'));
+    assert_eq!(capabilities, CAPABILITIES.map(str::to_owned).into());
 }
 
 fn check(kind: &Kind, file: &Value, texts_only: bool, at: &str) {

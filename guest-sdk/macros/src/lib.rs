@@ -1,11 +1,14 @@
-//! The macros of `remit-sdk`: `#[tool]` and `#[data]`. Use them through that crate.
+//! The macros of `remit-sdk`: `#[tool]`, `#[agent]` and `#[data]`. Use them through that crate.
 
 mod data;
+mod function;
+mod kind;
 mod options;
 mod signature;
-mod tool;
 
 use proc_macro::TokenStream;
+
+use kind::Kind;
 
 /// Makes a tool of a function.
 ///
@@ -18,13 +21,30 @@ use proc_macro::TokenStream;
 /// of that name may stand in the same place.
 #[proc_macro_attribute]
 pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
-    tool::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    made(function::expand(Kind::Tool, options.into(), item.into()))
+}
+
+/// Makes the agent of a component of a function, and exports it. A component has one.
+///
+/// The doc comment is the description; the input's type gives the input schema, the result's type the output schema.
+///
+/// Options: `name = "…"`, `title = "…"`.
+///
+/// The function takes its input as one value, and `&remit::Context` if it wants to know for whom it works; both may be left out. It
+/// stays a plain function: a test calls it. Beside it stands a hidden type of the same name, and a test of what the agent says of itself.
+#[proc_macro_attribute]
+pub fn agent(options: TokenStream, item: TokenStream) -> TokenStream {
+    made(function::expand(Kind::Agent, options.into(), item.into()))
 }
 
 /// Derives `Serialize`, `Deserialize` and `JsonSchema` through the SDK, so that a plugin needs no other dependency.
 #[proc_macro_attribute]
 pub fn data(options: TokenStream, item: TokenStream) -> TokenStream {
-    data::expand(options.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+    made(data::expand(options.into(), item.into()))
+}
+
+fn made(expanded: syn::Result<proc_macro2::TokenStream>) -> TokenStream {
+    expanded.unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 #[cfg(test)]

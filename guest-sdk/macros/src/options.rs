@@ -1,11 +1,11 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{ParseStream, Parser};
 use syn::{Error, Ident, LitStr, Result, Token};
 
-const ACCEPTED: &str = "`read`, `idempotent`, `once`, `name = \"…\"` or `title = \"…\"`";
+use crate::kind::Kind;
 
-/// What stands in the brackets of `#[tool(…)]`.
+/// What stands in the brackets of `#[tool(…)]` or `#[agent(…)]`.
 #[derive(Default)]
 pub struct Options {
     pub effect: Option<Effect>,
@@ -32,34 +32,36 @@ impl Effect {
     }
 }
 
-impl Parse for Options {
-    fn parse(input: ParseStream) -> Result<Self> {
-        let mut options = Self::default();
-        while !input.is_empty() {
-            let word: Ident = input.parse().map_err(|error| Error::new(error.span(), format!("expected {ACCEPTED}")))?;
-            options.take(&word, input)?;
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        Ok(options)
-    }
-}
-
 impl Options {
+    /// Reads the brackets of a macro.
+    pub fn read(kind: Kind, tokens: TokenStream) -> Result<Self> {
+        let parse = |input: ParseStream| {
+            let mut options = Self::default();
+            while !input.is_empty() {
+                let word: Ident = input.parse().map_err(|error| Error::new(error.span(), format!("expected {}", kind.accepts())))?;
+                options.take(kind, &word, input)?;
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(options)
+        };
+        parse.parse2(tokens)
+    }
+
     /// Takes one option and refuses a second one of its kind.
-    fn take(&mut self, word: &Ident, input: ParseStream) -> Result<()> {
-        let effect = match word.to_string().as_str() {
-            "read" => Effect::Read,
-            "idempotent" => Effect::Idempotent,
-            "once" => Effect::Once,
-            "name" => {
+    fn take(&mut self, kind: Kind, word: &Ident, input: ParseStream) -> Result<()> {
+        let effect = match (word.to_string().as_str(), kind) {
+            ("read", Kind::Tool) => Effect::Read,
+            ("idempotent", Kind::Tool) => Effect::Idempotent,
+            ("once", Kind::Tool) => Effect::Once,
+            ("name", _) => {
                 let name = text(word, input)?;
-                check_name(&name.value(), name.span())?;
+                check_name(kind, &name.value(), name.span())?;
                 return set(&mut self.name, name, word);
             }
-            "title" => return set(&mut self.title, text(word, input)?, word),
-            other => return Err(Error::new(word.span(), format!("`{other}` is not known here; expected {ACCEPTED}"))),
+            ("title", _) => return set(&mut self.title, text(word, input)?, word),
+            (other, _) => return Err(Error::new(word.span(), format!("`{other}` is not known here; expected {}", kind.accepts()))),
         };
         if self.effect.replace(effect).is_some() {
             return Err(Error::new(word.span(), "a tool has one effect: keep one of `read`, `idempotent`, `once`"));
@@ -86,11 +88,11 @@ fn text(word: &Ident, input: ParseStream) -> Result<LitStr> {
 }
 
 /// Refuses a name that no caller could use.
-pub fn check_name(name: &str, span: Span) -> Result<()> {
+pub fn check_name(kind: Kind, name: &str, span: Span) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     if name.len() > 48 || !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(allowed) {
-        let rule = "a tool's name starts with a lowercase letter and has lowercase letters, digits, `_` and `-`, at most 48";
-        return Err(Error::new(span, format!("`{name}` cannot be a tool's name: {rule}; set another one with name = \"…\"")));
+        let rule = "it starts with a lowercase letter and has lowercase letters, digits, `_` and `-`, at most 48";
+        return Err(Error::new(span, format!("`{name}` cannot be the name of {kind}: {rule}; set another one with name = \"…\"")));
     }
     Ok(())
 }

@@ -2,7 +2,9 @@ use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{Error, FnArg, Result, ReturnType, Signature, Token, Type};
 
-/// What a tool's function takes, in its order.
+use crate::kind::Kind;
+
+/// What the function takes, in its order.
 #[derive(Default)]
 pub struct Parameters {
     pub arguments: Option<Type>,
@@ -11,10 +13,10 @@ pub struct Parameters {
     pub context_first: bool,
 }
 
-/// Refuses what a tool cannot be, each with words at its place.
-pub fn check(signature: &Signature) -> Result<Parameters> {
+/// Refuses what a tool or an agent cannot be, each with words at its place.
+pub fn check(kind: Kind, signature: &Signature) -> Result<Parameters> {
     let mut refused: Option<Error> = None;
-    let mut refuse = |tokens: &dyn ToTokens, message: &str| {
+    let mut refuse = |tokens: &dyn ToTokens, message: String| {
         let error = Error::new_spanned(tokens.to_token_stream(), message);
         match &mut refused {
             Some(all) => all.combine(error),
@@ -22,23 +24,26 @@ pub fn check(signature: &Signature) -> Result<Parameters> {
         }
     };
     if let Some(word) = &signature.asyncness {
-        refuse(word, "a tool is a plain function: take away `async`; calls to the host block, and each call has an instance of its own");
+        let why = "calls to the host block, and each call has an instance of its own";
+        refuse(word, format!("{kind} is a plain function: take away `async`; {why}"));
     }
     if let Some(word) = &signature.unsafety {
-        refuse(word, "a tool is called by anybody: take away `unsafe`");
+        refuse(word, format!("{kind} is called by anybody: take away `unsafe`"));
     }
     if let Some(word) = &signature.abi {
-        refuse(word, "a tool is a Rust function: take away `extern`");
+        refuse(word, format!("{kind} is a Rust function: take away `extern`"));
     }
     if !signature.generics.params.is_empty() {
-        refuse(&signature.generics, "a tool has one input schema, so its types are fixed: take away the generic parameters");
+        let message = format!("{kind} has one input schema, so its types are fixed: take away the generic parameters");
+        refuse(&signature.generics, message);
     }
     if let ReturnType::Type(_, returned) = &signature.output
         && matches!(**returned, Type::ImplTrait(_))
     {
-        refuse(returned, "name the type that the tool returns: a text, a value that is `Serialize + JsonSchema`, `remit::Output` or `()`");
+        let forms = "a text, a value that is `Serialize + JsonSchema`, `remit::Output` or `()`";
+        refuse(returned, format!("name the type that the {} returns: {forms}", kind.word()));
     }
-    let parameters = parameters(&signature.inputs).unwrap_or_else(|error| {
+    let parameters = parameters(kind, &signature.inputs).unwrap_or_else(|error| {
         match &mut refused {
             Some(all) => all.combine(error),
             None => refused = Some(error),
@@ -48,11 +53,12 @@ pub fn check(signature: &Signature) -> Result<Parameters> {
     refused.map_or(Ok(parameters), Err)
 }
 
-fn parameters(inputs: &Punctuated<FnArg, Token![,]>) -> Result<Parameters> {
+fn parameters(kind: Kind, inputs: &Punctuated<FnArg, Token![,]>) -> Result<Parameters> {
     let mut found = Parameters::default();
     for input in inputs {
         let FnArg::Typed(input) = input else {
-            return Err(Error::new_spanned(input, "a tool is a free function: take away `self`, nothing lives from one call to the next"));
+            let message = format!("{kind} is a free function: take away `self`, nothing lives from one call to the next");
+            return Err(Error::new_spanned(input, message));
         };
         match &*input.ty {
             Type::Reference(reference) if is_context(&reference.elem) && reference.mutability.is_none() => {
@@ -63,14 +69,18 @@ fn parameters(inputs: &Punctuated<FnArg, Token![,]>) -> Result<Parameters> {
                 found.context_first = found.arguments.is_none();
             }
             Type::Reference(reference) => {
-                let message = "a tool owns its arguments: take away `&` (only the context comes as `&remit::Context`)";
+                let message = format!("{kind} owns its {}: take away `&` (only the context comes as `&remit::Context`)", kind.takes());
                 return Err(Error::new_spanned(reference, message));
             }
             ty if is_context(ty) => return Err(Error::new_spanned(ty, "the context is lent: write `&remit::Context`")),
-            Type::ImplTrait(ty) => return Err(Error::new_spanned(ty, "name the type of the arguments: it gives the input schema")),
+            Type::ImplTrait(ty) => {
+                return Err(Error::new_spanned(ty, format!("name the type of the {}: it gives the input schema", kind.takes())));
+            }
             ty if found.arguments.is_none() => found.arguments = Some(ty.clone()),
             _ => {
-                let message = "a tool takes its arguments as one value: put them into a struct (and `&remit::Context` beside it)";
+                let takes = kind.takes();
+                let message =
+                    format!("{kind} takes its {takes} as one value: put all of it into a struct (and `&remit::Context` beside it)");
                 return Err(Error::new_spanned(input, message));
             }
         }

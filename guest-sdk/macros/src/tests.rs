@@ -1,16 +1,23 @@
-//! What a wrong tool is told. The functions are text here, so no compiler has to fail.
+//! What a wrong tool or agent is told. The functions are text here, so no compiler has to fail.
 
 use proc_macro2::TokenStream;
 
-fn refusal(options: &str, item: &str) -> String {
-    let parse = |text: &str| text.parse::<TokenStream>().unwrap();
-    let error = crate::tool::expand(parse(options), parse(item)).unwrap_err();
-    error.into_iter().map(|error| error.to_string()).collect::<Vec<_>>().join(" | ")
+use crate::function::expand;
+use crate::kind::Kind;
+
+fn parse(text: &str) -> TokenStream {
+    text.parse().unwrap()
 }
 
 #[track_caller]
 fn refuses(options: &str, item: &str, words: &[&str]) {
-    let message = refusal(options, item);
+    refuses_as(Kind::Tool, options, item, words);
+}
+
+#[track_caller]
+fn refuses_as(kind: Kind, options: &str, item: &str, words: &[&str]) {
+    let error = expand(kind, parse(options), parse(item)).unwrap_err();
+    let message = error.into_iter().map(|error| error.to_string()).collect::<Vec<_>>().join(" | ");
     for word in words {
         assert!(message.contains(word), "`{word}` is missing in: {message}");
     }
@@ -57,10 +64,25 @@ fn a_name_that_no_caller_could_use_is_refused() {
 
 #[test]
 fn the_description_is_the_doc_comment_without_its_margins() {
-    let tokens =
-        crate::tool::expand(TokenStream::new(), "/// One. \n ///\n ///   indented\n ///\n fn r#type() {}".parse().unwrap()).unwrap();
+    let tokens = expand(Kind::Tool, TokenStream::new(), parse("/// One. \n ///\n ///   indented\n ///\n fn r#type() {}")).unwrap();
     let text = tokens.to_string();
     assert!(text.contains(r#"description : "One.\n\n  indented""#), "{text}");
     assert!(text.contains(r#"NAME : & 'static str = "type""#), "{text}");
     assert!(text.contains("Effect :: Once"), "{text}");
+}
+
+#[test]
+fn an_agent_is_told_what_it_cannot_be_in_its_own_words() {
+    refuses_as(Kind::Agent, "once", "/// A. \n fn a() {}", &["`once` is not known", "expected `name = \"…\"` or `title = \"…\"`"]);
+    refuses_as(Kind::Agent, "", "fn a() {}", &["an agent needs a doc comment"]);
+    refuses_as(Kind::Agent, "", "/// A. \n fn a(x: A, y: B) {}", &["an agent takes its input as one value"]);
+    refuses_as(Kind::Agent, "name = \"Triage\"", "/// A. \n fn a() {}", &["`Triage` cannot be the name of an agent"]);
+    refuses_as(Kind::Agent, "", "/// A. \n struct A;", &["`#[remit::agent]` stands on a function"]);
+}
+
+#[test]
+fn an_agent_exports_itself_and_a_tool_waits_for_the_plugin() {
+    let made = |kind| expand(kind, TokenStream::new(), parse("/// A. \n fn a() {}")).unwrap().to_string();
+    assert!(made(Kind::Agent).contains("__remit_export_agent"), "{}", made(Kind::Agent));
+    assert!(!made(Kind::Tool).contains("export"), "{}", made(Kind::Tool));
 }

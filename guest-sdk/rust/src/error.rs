@@ -15,6 +15,10 @@ pub enum ErrorKind {
     Denied,
     /// It may work later.
     Unavailable,
+    /// A bound was reached. Only agents see it; as a tool's answer it is `Failed`.
+    Limit,
+    /// A call of an agent may have happened or not, and nobody can tell. Only agents see it; as a tool's answer it is `Failed`.
+    InDoubt,
     /// Anything else.
     Failed,
 }

@@ -1,5 +1,7 @@
-//! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes.
+//! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes, or `remit:agent/handler` over an agent.
 
+use crate::agent::{self, Agent};
+use crate::agent_bindings::exports::remit::agent::handler;
 use crate::bindings::exports::remit::tool::tools::{Definition, Failure, Guest, Json, Output};
 use crate::host::{to_guest_definition, to_guest_failure, to_guest_output};
 use crate::tool::{Plugin, dispatch};
@@ -14,11 +16,30 @@ impl<P: Plugin> Guest for P {
     }
 }
 
+impl<A: Agent> handler::Guest for A {
+    fn describe() -> Definition {
+        to_guest_definition(A::definition())
+    }
+
+    fn turn(input: Json) -> Result<Json, String> {
+        agent::turn::<A>(&input).map_err(|error| error.message().to_owned())
+    }
+}
+
 /// Exports a plugin; `plugin!` calls it.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __remit_export {
     ($plugin:ident) => {
         $crate::bindings::__export_guest!($plugin with_types_in $crate::bindings);
+    };
+}
+
+/// Exports an agent; `#[agent]` calls it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __remit_export_agent {
+    ($agent:ident) => {
+        $crate::agent_bindings::__export_agent!($agent with_types_in $crate::agent_bindings);
     };
 }

@@ -1,4 +1,4 @@
-//! Write tools for Remit as plain functions.
+//! Write tools and agents for Remit as plain functions.
 //!
 //! The dependency is called `remit`:
 //!
@@ -28,7 +28,50 @@
 //!
 //! A tool returns text, any value that is `Serialize + JsonSchema`, [`Output`] or `()`, alone or in a `Result`. Files are reached
 //! through `std::fs`, the rest through the modules here; what was not granted answers with [`ErrorKind::Denied`]. Natively, where
-//! there is no host, everything compiles: logs are printed, `kv` and `config` live in memory, `http` and `invoke` are unavailable.
+//! there is no host, everything compiles: logs are printed, `kv` and `config` live in memory, `http` is unavailable, and calls of
+//! tools are answered by [`testing::on_call`].
+//!
+//! # Agents
+//!
+//! An agent thinks, tools act: it reaches the world through [`durable`] and keeps what it knows in [`state`].
+//!
+//! ```
+//! # extern crate remit_sdk as remit;
+//! use remit::durable::{self, Question};
+//! use remit::serde_json::json;
+//!
+//! /// What to announce.
+//! #[remit::data]
+//! struct Notice {
+//!     /// The text.
+//!     text: String,
+//! }
+//!
+//! /// Announces something once, after somebody agreed.
+//! #[remit::agent]
+//! fn announce(notice: Notice) -> remit::Result<String> {
+//!     if remit::state::get("last")?.as_ref() == Some(&notice.text) {
+//!         return Ok("that was announced before".into());
+//!     }
+//!     if !durable::approve(Question::new("Announce this?", &notice.text)).is_approved() {
+//!         return Ok("nothing was announced".into());
+//!     }
+//!     durable::call("mail/send", &json!({ "to": ["all@example.com"], "subject": "News", "body": notice.text }))?;
+//!     remit::state::put("last", &notice.text)?;
+//!     Ok("announced".into())
+//! }
+//! # fn main() {
+//! #     remit::testing::on_call(|tool, _arguments| Ok(remit::Output::text(tool)));
+//! #     remit::testing::decide(durable::Decision::Approved(None));
+//! #     assert_eq!(announce(Notice { text: "tea".into() }).unwrap(), "announced");
+//! #     assert_eq!(announce(Notice { text: "tea".into() }).unwrap(), "that was announced before");
+//! # }
+//! ```
+//!
+//! One call of the function is a turn. After a crash, and after each wait, the turn runs again from its start, and what it did already
+//! is answered from the session's journal. So an agent has to ask for the same things in the same order each time. Clock and random
+//! numbers are the journal's own and do not get in the way; the order of a `HashMap` is fine too. Between two turns nothing lives but
+//! [`state`].
 
 extern crate self as remit;
 
@@ -38,8 +81,16 @@ extern crate self as remit;
 #[path = "bindings/guest.rs"]
 #[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
 pub mod bindings;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[rustfmt::skip]
+#[path = "bindings/agent.rs"]
+#[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
+pub mod agent_bindings;
+mod agent;
 pub mod config;
 mod context;
+pub mod durable;
 mod error;
 #[cfg(target_family = "wasm")]
 mod export;
@@ -52,6 +103,7 @@ mod output;
 mod progress;
 mod returned;
 mod schema;
+pub mod state;
 pub mod testing;
 mod tool;
 
@@ -60,7 +112,7 @@ pub use error::{Error, ErrorKind, Result, WithContext};
 pub use invoke::invoke;
 pub use output::{Body, Content, Embedded, Json, Link, Media, Output};
 pub use progress::progress;
-pub use remit_sdk_macros::{data, tool};
+pub use remit_sdk_macros::{agent, data, tool};
 pub use schemars::{self, JsonSchema};
 pub use serde::{self, Deserialize, Serialize};
 pub use serde_json;
@@ -69,11 +121,12 @@ pub use tool::{Definition, Effect};
 /// What the macros write against; not for people.
 #[doc(hidden)]
 pub mod __private {
-    #[cfg(target_family = "wasm")]
-    pub use crate::bindings;
+    pub use crate::agent::{Agent, check_agent};
     pub use crate::returned::{Infallible, Returned, Structured};
     pub use crate::schema::nothing;
-    pub use crate::tool::{Arguments, Entry, Plugin, Tool, check, dispatch, input_schema, names_are_unique, parse};
+    pub use crate::tool::{Arguments, Entry, Function, Plugin, Tool, check, dispatch, input_schema, names_are_unique, parse};
+    #[cfg(target_family = "wasm")]
+    pub use crate::{agent_bindings, bindings};
 }
 
 /// Makes the plugin of the named tools: `remit::plugin!(read, search, edit::replace);`, once in a crate.

@@ -1,6 +1,8 @@
-use crate::Result;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+use crate::{Error, Result, WithContext};
 
 /// A result given as data: `Json(value)` is the same as `value`, said aloud.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +100,16 @@ impl Output {
     pub fn with(mut self, content: Content) -> Self {
         self.content.push(content);
         self
+    }
+
+    /// Reads the data that another tool gave.
+    ///
+    /// # Errors
+    ///
+    /// `Failed` where it gave none, or none that fits the type.
+    pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
+        let structured = self.structured.as_ref().ok_or_else(|| Error::failed("the tool gave no data"))?;
+        T::deserialize(structured).context("the data of the tool does not fit")
     }
 
     /// Sets the data for programs; clients expect an object.

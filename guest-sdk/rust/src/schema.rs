@@ -36,17 +36,17 @@ enum Shape {
     Mixed,
 }
 
-/// Returns the schema of the arguments of a tool.
+/// Returns the schema of what `owner` takes, such as ``tool `greet` ``.
 ///
 /// # Panics
 ///
-/// Where the type is not an object in JSON: `remit build` and the test that `plugin!` adds show the words.
-pub fn input<T: JsonSchema>(tool: &str) -> Value {
+/// Where the type is not an object in JSON: `remit build` and the test that the macros add show the words.
+pub fn input<T: JsonSchema>(owner: &str) -> Value {
     let mut schema = clean::<T>(SchemaSettings::draft2020_12().for_deserialize());
     let shape = shape(&schema);
     assert!(
         shape == Shape::Object,
-        "the arguments of the tool `{tool}` are not a JSON object; give it one struct with named fields, or an enum whose variants have named fields and `#[serde(tag = \"…\")]`"
+        "the {owner} does not take a JSON object; give it one struct with named fields, or an enum whose variants have named fields and `#[serde(tag = \"…\")]`"
     );
     schema.entry("type").or_insert_with(|| json!("object"));
     Value::Object(schema)

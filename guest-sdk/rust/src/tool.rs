@@ -1,4 +1,4 @@
-//! What `#[tool]` and `plugin!` write against.
+//! What `#[tool]`, `#[agent]` and `plugin!` write against.
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
@@ -17,7 +17,7 @@ pub enum Effect {
     Once,
 }
 
-/// One tool as it is approved, listed and called.
+/// One tool, or an agent, as it is approved, listed and called.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Definition {
     /// Unique in its plugin.
@@ -26,7 +26,7 @@ pub struct Definition {
     pub title: Option<&'static str>,
     /// What it does, for the model that chooses it.
     pub description: &'static str,
-    /// JSON Schema 2020-12 of the arguments: an object.
+    /// JSON Schema 2020-12 of the arguments, or of an agent's input: an object.
     pub input_schema: Value,
     /// JSON Schema 2020-12 of [`Output::structured`].
     pub output_schema: Option<Value>,
@@ -34,12 +34,12 @@ pub struct Definition {
     pub effect: Effect,
 }
 
-/// A function with `#[remit::tool]`, as a type of the same name.
-pub trait Tool {
-    /// The tool's name.
+/// A function with `#[remit::tool]` or `#[remit::agent]`, as a type of the same name.
+pub trait Function {
+    /// The name by which it is called.
     const NAME: &'static str;
 
-    /// Describes the tool.
+    /// Describes it.
     fn definition() -> Definition;
 
     /// Calls the function with arguments in JSON.
@@ -50,27 +50,41 @@ pub trait Tool {
     fn call(arguments: &str) -> Result<Output>;
 }
 
-/// What a tool may take: anything that is `Deserialize + JsonSchema`.
+/// A function with `#[remit::tool]`. An agent is none, so that no component offers both:
+///
+/// ```compile_fail,E0277
+/// # extern crate remit_sdk as remit;
+/// /// Does nothing.
+/// #[remit::agent]
+/// fn idle() {}
+///
+/// remit::plugin!(idle);
+/// # fn main() {}
+/// ```
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a tool", label = "put `#[remit::tool]` on the function")]
+pub trait Tool: Function {}
+
+/// What a tool or an agent may take: anything that is `Deserialize + JsonSchema`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be the arguments of a tool",
+    message = "`{Self}` cannot be what a tool or an agent takes",
     label = "derive `Deserialize` and `JsonSchema` for it, or put `#[remit::data]` on it"
 )]
 pub trait Arguments: DeserializeOwned + JsonSchema {}
 
 impl<T: DeserializeOwned + JsonSchema> Arguments for T {}
 
-/// Returns the input schema of a tool.
-pub fn input_schema<T: Arguments>(tool: &str) -> Value {
-    schema::input::<T>(tool)
+/// Returns the input schema of `owner`, such as ``tool `greet` ``.
+pub fn input_schema<T: Arguments>(owner: &str) -> Value {
+    schema::input::<T>(owner)
 }
 
-/// Reads arguments.
+/// Reads what a tool or an agent takes.
 ///
 /// # Errors
 ///
-/// `InvalidArguments` with the place in the JSON.
-pub fn parse<T: Arguments>(arguments: &str) -> Result<T> {
-    serde_json::from_str(arguments).map_err(|error| Error::invalid_arguments(format!("the arguments do not fit: {error}")))
+/// `InvalidArguments` with the words of `misfit` and the place in the JSON.
+pub fn parse<T: Arguments>(json: &str, misfit: &str) -> Result<T> {
+    serde_json::from_str(json).map_err(|error| Error::invalid_arguments(format!("{misfit}: {error}")))
 }
 
 /// One tool of a plugin.

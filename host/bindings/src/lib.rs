@@ -15,6 +15,22 @@ pub mod tool {
     });
 }
 
+/// The world of agents: `remit:agent`, `remit:session/state`; types and context are those of [`tool`].
+pub mod agent {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0", "../../wit/agent/0.1.0"],
+        world: "remit:agent/agent",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        additional_derives: [PartialEq],
+        with: {
+            "remit:tool/types": crate::tool::remit::tool::types,
+            "remit:session/context": crate::tool::remit::session::context,
+            "remit:agent/durable.call-group": crate::CallGroup,
+        },
+    });
+}
+
 /// `wasi:config`, `wasi:keyvalue` and `wasi:logging`: the drafts, matched exactly.
 pub mod wasi {
     wasmtime::component::bindgen!({
@@ -37,3 +53,6 @@ pub mod wasi {
 
 /// A `wasi:keyvalue` bucket: the one that the grant names, so nothing to hold.
 pub struct Bucket;
+
+/// What an agent holds for a `remit:agent/durable` call group: the number of the group in its turn.
+pub struct CallGroup(pub u32);

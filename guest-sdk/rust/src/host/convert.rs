@@ -1,6 +1,8 @@
-//! The SDK's types and those of `remit:tool`, both ways.
+//! The SDK's types and those of `remit:tool` and `remit:agent`, both ways.
 
+use crate::agent_bindings::remit::agent::durable as agent;
 use crate::bindings::remit::tool::types as wit;
+use crate::durable::Decision;
 use crate::{Body, Content, Definition, Effect, Embedded, Error, ErrorKind, Link, Media, Output, Result};
 
 pub fn to_guest_definition(definition: Definition) -> wit::Definition {
@@ -24,7 +26,7 @@ pub fn to_guest_failure(error: Error) -> wit::Failure {
         ErrorKind::InvalidArguments => wit::Failure::InvalidArguments(message),
         ErrorKind::Denied => wit::Failure::Denied(message),
         ErrorKind::Unavailable => wit::Failure::Unavailable(message),
-        ErrorKind::Failed => wit::Failure::Failed(message),
+        ErrorKind::Limit | ErrorKind::InDoubt | ErrorKind::Failed => wit::Failure::Failed(message),
     }
 }
 
@@ -34,6 +36,25 @@ pub fn from_guest_failure(failure: wit::Failure) -> Error {
         wit::Failure::Denied(message) => Error::denied(message),
         wit::Failure::Unavailable(message) => Error::unavailable(message),
         wit::Failure::Failed(message) => Error::failed(message),
+    }
+}
+
+pub fn from_guest_problem(problem: agent::Problem) -> Error {
+    match problem {
+        agent::Problem::InvalidArguments(message) => Error::invalid_arguments(message),
+        agent::Problem::Denied(message) => Error::denied(message),
+        agent::Problem::Unavailable(message) => Error::unavailable(message),
+        agent::Problem::Limit(message) => Error::new(ErrorKind::Limit, message),
+        agent::Problem::InDoubt(message) => Error::new(ErrorKind::InDoubt, message),
+        agent::Problem::Failed(message) => Error::failed(message),
+    }
+}
+
+pub fn from_guest_decision(decision: agent::Decision) -> Decision {
+    match decision {
+        agent::Decision::Approved(note) => Decision::Approved(note),
+        agent::Decision::Denied(reason) => Decision::Denied(reason),
+        agent::Decision::Expired => Decision::Expired,
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a component reaches through its imports. Each function stands alone, so that what a tool does not call is not imported.
 
+mod agent;
+
 use std::time::Duration;
 
+pub use self::agent::*;
 use super::convert::{from_guest_failure, from_guest_output};
 use crate::bindings::remit::session::context as session;
 use crate::bindings::remit::tool::{invoke as tools, progress as reports};

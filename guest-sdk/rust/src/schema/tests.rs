@@ -59,7 +59,7 @@ fn formats(schema: &Value, found: &mut Vec<String>) {
 
 #[test]
 fn a_schema_has_no_word_that_only_rust_knows() {
-    let schema = input::<Everything>("t");
+    let schema = input::<Everything>("tool `t`");
     let mut found = Vec::new();
     formats(&schema, &mut found);
     assert_eq!(found, Vec::<String>::new());
@@ -101,10 +101,10 @@ fn leads_to_trees(schema: &Value) {
 
 #[test]
 fn types_are_inlined_unless_they_contain_themselves() {
-    let schema = input::<Everything>("t");
+    let schema = input::<Everything>("tool `t`");
     assert!(schema["properties"]["mode"].get("$ref").is_none(), "{schema:#}");
     leads_to_trees(&schema);
-    leads_to_trees(&input::<Tree>("t"));
+    leads_to_trees(&input::<Tree>("tool `t`"));
 }
 
 #[test]
@@ -114,15 +114,15 @@ fn a_list_of_recursive_values_keeps_its_references_under_result() {
 
 #[test]
 fn a_tagged_enum_is_an_object() {
-    let schema = input::<Choice>("t");
+    let schema = input::<Choice>("tool `t`");
     assert_eq!(schema["type"], "object");
     assert_eq!(schema["oneOf"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]
-#[should_panic(expected = "the arguments of the tool `shout` are not a JSON object")]
+#[should_panic(expected = "the tool `shout` does not take a JSON object")]
 fn arguments_that_are_no_object_are_refused_with_words() {
-    input::<Name>("shout");
+    input::<Name>("tool `shout`");
 }
 
 #[test]

@@ -40,13 +40,23 @@ macro_rules! id {
                 text.strip_prefix(Self::PREFIX)
                     .and_then(|rest| ulid::Ulid::from_string(rest).ok())
                     .map(Self)
-                    .ok_or_else(|| Error::invalid(format!("`{}` is not an id that starts with `{}`", crate::plugin::text::visible(text, 64), Self::PREFIX)))
+                    .ok_or_else(|| Error::invalid(format!(
+                        "`{}` is not an id: one is `{}` and 26 letters and digits",
+                        crate::plugin::text::visible(text, 64),
+                        Self::PREFIX
+                    )))
             }
         }
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
             }
         }
     };
@@ -59,4 +69,8 @@ id!(
 id!(
     /// A durable line of work of one agent.
     SessionId, "ses_"
+);
+id!(
+    /// Something that a session waits for: an approval, an input, a time.
+    WaitId, "wait_"
 );

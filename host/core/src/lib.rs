@@ -9,6 +9,7 @@ pub mod error;
 pub mod grant;
 pub mod id;
 pub mod identity;
+pub mod journal;
 pub mod limit;
 pub mod plugin;
 pub mod project;

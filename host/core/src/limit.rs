@@ -83,6 +83,34 @@ pub const HTTP_DEADLINE_MAX_MS: u64 = 3_600_000;
 pub const KV_MAX_BYTES: u64 = 1 << 30;
 /// Deepest chain of tools that call tools (M23).
 pub const DELEGATION_MAX_DEPTH: usize = 8;
+/// Largest record of a journal, as JSON text.
+pub const RECORD_MAX_BYTES: usize = 2 * MIB as usize;
+/// Most records of one turn; what goes on for longer begins a new turn.
+pub const TURN_RECORDS_MAX: usize = 50_000;
+/// Most bytes of one turn's records.
+pub const TURN_MAX_BYTES: usize = 64 * MIB as usize;
+/// Most bytes of one session's records.
+pub const SESSION_MAX_BYTES: u64 = 4 << 30;
+/// Longest key of a session's state.
+pub const STATE_KEY_MAX_BYTES: usize = 512;
+/// Largest value of a session's state.
+pub const STATE_VALUE_MAX_BYTES: usize = 256 * KIB as usize;
+/// All keys and values of a session's state together.
+pub const STATE_MAX_BYTES: usize = 16 * MIB as usize;
+/// Longest key that names an input or a request.
+pub const KEY_MAX_BYTES: usize = 256;
+/// Longest text that an agent shows a person when it asks something.
+pub const QUESTION_MAX_BYTES: usize = 16 * KIB as usize;
+/// Largest input of a turn: it is one record of the journal.
+pub const TURN_INPUT_MAX_BYTES: usize = MIB as usize;
+/// Largest input that a person gives to a waiting session.
+pub const INPUT_MAX_BYTES: usize = 256 * KIB as usize;
+/// How long an approval may be decided, when the agent says nothing (M18).
+pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
+/// How long an approval may be decided at most (M18).
+pub const APPROVAL_MAX_MS: u64 = 30 * 24 * 3_600_000;
+/// Calls of one group that run at once.
+pub const GROUP_MAX: usize = 64;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Definition, Effect, lock::LockedPlugin, rights, text::visible};
+use super::{Definition, Effect, Kind, lock::LockedPlugin, rights, text::visible};
 use crate::project::{Plugin, Source};
 
 /// One difference. It is shown as a line: `+ granted http GET https://…`, `- granted fs docs:/docs:read`, `~ tool search: description changed`.
@@ -110,7 +110,10 @@ pub fn relock(source: &Source, locked: Option<&LockedPlugin>, current: &LockedPl
 pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
     let mut changes = Changes::default();
     match locked {
-        None => changes.push(Sign::Added, Growth::Rights, format!("plugin from {}, {}", visible(&current.source, 200), current.digest)),
+        None => {
+            let what = if current.kind == Kind::Agent { "agent" } else { "plugin" };
+            changes.push(Sign::Added, Growth::Rights, format!("{what} from {}, {}", visible(&current.source, 200), current.digest));
+        }
         Some(locked) => component(&mut changes, locked, current),
     }
     tools(&mut changes, locked, current);
@@ -125,7 +128,8 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
 /// The differences when a plugin leaves its project.
 pub fn removal(plugin: &Plugin) -> Changes {
     let mut changes = Changes::default();
-    changes.push(Sign::Removed, Growth::Narrows, format!("plugin from {}", visible(&plugin.source.to_string(), 200)));
+    let what = if plugin.agent { "agent" } else { "plugin" };
+    changes.push(Sign::Removed, Growth::Narrows, format!("{what} from {}", visible(&plugin.source.to_string(), 200)));
     lines(&mut changes, "granted", &rights::granted_lines(&plugin.grants), &BTreeSet::new(), rights::grants);
     changes
 }

@@ -27,10 +27,12 @@ impl Project {
         let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let mut narrowed = self.plugins.clone();
-        for (name, table) in root.tables("plugins", "plugin", &mut problems) {
-            match narrowed.iter_mut().find(|(known, _)| known.as_str() == name.get_ref()) {
-                Some((_, plugin)) => narrow_plugin(plugin, table, &mut problems),
-                None => problems.push(unknown_plugin(&name, self)),
+        for (section, kind) in [("plugins", "plugin"), ("agents", "agent")] {
+            for (name, table) in root.tables(section, kind, &mut problems) {
+                match narrowed.iter_mut().find(|(known, plugin)| known.as_str() == name.get_ref() && plugin.table() == section) {
+                    Some((_, plugin)) => narrow_plugin(plugin, table, &mut problems),
+                    None => problems.push(unknown_plugin(&name, kind, self)),
+                }
             }
         }
         root.finish(&mut problems);
@@ -42,9 +44,12 @@ impl Project {
     }
 }
 
-fn unknown_plugin(name: &Spanned<String>, project: &Project) -> Problem {
-    let problem = Problem::new(name.span(), format!("the project has no plugin `{}`", visible(name.get_ref(), 64)));
-    match nearest(name.get_ref(), project.plugins.keys().map(crate::plugin::PluginName::as_str)) {
+fn unknown_plugin(name: &Spanned<String>, kind: &str, project: &Project) -> Problem {
+    let problem = Problem::new(name.span(), format!("the project has no {kind} `{}`", visible(name.get_ref(), 64)));
+    match nearest(
+        name.get_ref(),
+        project.plugins.values().filter(|plugin| plugin.table().starts_with(kind)).map(|plugin| plugin.name.as_str()),
+    ) {
         Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
         None => problem.hint("this file can only narrow what `remit.toml` has"),
     }

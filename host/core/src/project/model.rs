@@ -54,9 +54,16 @@ pub struct Plugin {
     pub effects: BTreeMap<String, Effect>,
     /// `remit.local.toml` switched it off.
     pub disabled: bool,
+    /// Whether it stands under `[agents]`: an agent, which runs in sessions, and is granted tools alone.
+    pub agent: bool,
 }
 
 impl Plugin {
+    /// The table of `remit.toml` that it stands in.
+    pub fn table(&self) -> &'static str {
+        if self.agent { "agents" } else { "plugins" }
+    }
+
     /// Whether each call of `tool` needs an approval.
     pub fn asks(&self, tool: &str) -> bool {
         self.ask.iter().any(|name| name == "*" || name == tool)
@@ -73,7 +80,7 @@ impl Plugin {
 pub struct Project {
     /// Its name: lowercase letters, digits, `-`, `_` and `.`, starting with a letter or digit.
     pub name: String,
-    /// Its plugins.
+    /// Its plugins and agents; a name is one or the other.
     pub plugins: BTreeMap<PluginName, Plugin>,
     /// Roles by name; `owner` is built in and not here.
     pub roles: BTreeMap<String, Role>,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
-const UNSERVED: [&str; 7] = ["agents", "models", "budgets", "labels", "functions", "retention", "approvals"];
+const UNSERVED: [&str; 6] = ["models", "budgets", "labels", "functions", "retention", "approvals"];
 /// Likewise, keys of a plugin.
 const UNSERVED_OF_PLUGIN: [&str; 2] = ["command", "digest"];
 
@@ -33,7 +33,8 @@ impl Project {
         let mut root = table::document(file, text)?;
         root.version(&mut problems);
         let name = project_name(&mut root, &mut problems);
-        let plugins = plugins(&mut root, &mut problems);
+        let mut plugins = plugins(&mut root, &mut problems);
+        agents(&mut root, &mut plugins, &mut problems);
         let roles = roles(&mut root, &mut problems);
         let principals = principals(&mut root, &roles, &mut problems);
         for key in UNSERVED {
@@ -100,7 +101,43 @@ fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -
     let effects = effects(&mut table, problems);
     table.finish(problems);
     let ask = ask.into_iter().map(Spanned::into_inner).collect();
-    Some(Plugin { name, source: source?, ask, limits, grants, effects, disabled: false })
+    Some(Plugin { name, source: source?, ask, limits, grants, effects, disabled: false, agent: false })
+}
+
+fn agents(root: &mut Table<'_>, plugins: &mut BTreeMap<PluginName, Plugin>, problems: &mut Vec<Problem>) {
+    for (written, table) in root.tables("agents", "agent", problems) {
+        let name = match written.get_ref().parse::<PluginName>() {
+            Ok(name) if plugins.contains_key(&name) => {
+                let problem = Problem::new(written.span(), format!("`{name}` is the name of a plugin already"));
+                problems.push(problem.hint("choose another name for the agent"));
+                continue;
+            }
+            Ok(name) => name,
+            Err(error) => {
+                problems.push(Problem::at(written.span(), error));
+                continue;
+            }
+        };
+        if let Some(agent) = agent(name.clone(), table, problems) {
+            plugins.insert(name, agent);
+        }
+    }
+}
+
+/// An agent: a plugin whose one grant is the tools that it may call.
+fn agent(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
+    table.unserved("model", problems);
+    table.unserved("digest", problems);
+    let outside: bool = table.optional("outside", problems).unwrap_or_default();
+    let written: Option<Spanned<String>> = table.required("source", "source = \"plugins/name\"", problems);
+    let source = written
+        .and_then(|written| source(written.get_ref(), outside).map_err(|error| problems.push(Problem::at(written.span(), error))).ok());
+    let tools = table.optional("tools", problems).unwrap_or_default();
+    let grants = AuthoredGrants { tools, ..AuthoredGrants::default() }.validate();
+    let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
+    let limits = limits(&mut table, problems).over(CallLimits::default());
+    table.finish(problems);
+    Some(Plugin { name, source: source?, ask: Vec::new(), limits, grants, effects: BTreeMap::new(), disabled: false, agent: true })
 }
 
 /// What `source = "…"` means.

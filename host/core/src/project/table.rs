@@ -196,6 +196,9 @@ pub(crate) fn problem(error: &toml::de::Error) -> Problem {
     if let Some((key, _)) = between(message, "missing field `", "`") {
         return Problem::new(span, format!("the key `{key}` is missing"));
     }
+    if message.starts_with("cannot recurse further") {
+        return Problem::new(span, "lists and tables are nested too deep").hint("take out the levels that no key needs");
+    }
     match message.split_once(", expected ") {
         Some((got, expected)) => Problem::new(span, visible(got, 160)).hint(format!("write {}", plain(expected))),
         None => Problem::new(span, visible(message, 240)),

@@ -91,7 +91,7 @@ const SERVED: &[Served] = &[
     remit("remit:session", &["context"], None, false),
     remit("remit:session", &["state"], None, true),
     remit("remit:memory", &["memory"], Some("memory"), true),
-    remit("remit:agent", &["durable", "types"], None, true),
+    remit("remit:agent", &["durable"], Some("tools"), true),
 ];
 
 /// The imports as interfaces, once each of them is known to be served.
@@ -168,8 +168,14 @@ fn interface(name: &str, extra: &[&str], kind: Kind) -> Result<Import> {
     let version = import.version.as_deref().unwrap_or_default();
     let found = package.iter().find(|served| served.interfaces.contains(&import.interface.as_str()));
     match found {
+        Some(served) if kind == Kind::Agent && !served.agents && served.capability.is_some() => match served.capability {
+            // What a language's runtime imports whether or not it is used; an agent finds it empty.
+            Some("fs" | "sockets") => Ok(Import { ambient: true, ..import }),
+            _ => Err(Error::invalid(format!("an agent may not import `{shown}`"))
+                .hint("an agent reaches the world through tools: let it call one that does this")),
+        },
         Some(served) if serves(served.versions, version) => {
-            Ok(Import { capability: served.capability, ambient: served.capability.is_none() && !served.agents, ..import })
+            Ok(Import { capability: served.capability, ambient: served.capability.is_none(), ..import })
         }
         Some(served) => Err(Error::invalid(format!("unknown import `{shown}`: this host serves {}", served_as(served, &import.interface)))
             .hint("build it against that version")),

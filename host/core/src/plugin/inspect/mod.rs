@@ -98,8 +98,9 @@ impl Inspection {
     ///
     /// A capability of a host application goes by the package of its interface, as in `app:crm`.
     pub fn unscoped(&self) -> Declared {
-        // Every guest may ask for its environment; it sees what is granted.
-        let mut declared = Declared { env: Some(Scope::Any), ..Declared::default() };
+        // Every tool may ask for its environment; it sees what is granted. An agent acts through tools alone.
+        let env = (self.kind != Kind::Agent).then_some(Scope::Any);
+        let mut declared = Declared { env, ..Declared::default() };
         for import in self.imports.iter().filter(|import| !import.ambient) {
             match import.capability {
                 Some("fs") => declared.fs = Some(Scope::Any),

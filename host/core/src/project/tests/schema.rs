@@ -44,6 +44,11 @@ allow = ["* http://*.example.com:8080/a/*?**"]
 secret = { name = "maps", query = "key" }
 [plugins.table]
 source = "table.wasm"
+[agents.triage]
+source = "plugins/triage"
+outside = false
+tools = ["files/*"]
+limits = { memory_mib = 32, deadline_ms = 1000, output_kib = 16 }
 [roles.reader]
 tools = ["files/read"]
 [principals]

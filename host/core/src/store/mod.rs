@@ -1,0 +1,10 @@
+//! Storage traits: what a backend keeps for sessions and for plugins. What is kept for one project is invisible to every other one.
+
+mod kv;
+mod session;
+
+pub use kv::{KvSpace, KvStore};
+pub use session::{
+    Append, Claim, Decision, Import, Later, NewSession, OpenWait, Place, SessionFilter, SessionRow, SessionStore, Status, TurnClose,
+    TurnOpen, WaitKind, WaitRow, WaitState,
+};

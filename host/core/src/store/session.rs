@@ -1,0 +1,375 @@
+//! Sessions: their journals, who owns them, what they wait for.
+
+use std::{collections::BTreeMap, future::Future, pin::Pin};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Result,
+    clock::Timestamp,
+    id::{SessionId, WaitId},
+    identity::Principal,
+    journal::{Line, Outcome, PendingCall},
+};
+
+/// A result that a store gives later. Dropping it does not undo what was asked: an append may still become durable.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// How it stands with a session, as read from its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Between turns: ready for an input.
+    Idle,
+    /// In a turn. Without a living owner, the turn was cut off and goes on with `resume`.
+    Running,
+    /// In a turn that waits for a person or for a time.
+    Waiting,
+    /// In a turn whose replay did not do what the journal says.
+    Quarantined,
+    /// Ended by a person; takes no more inputs.
+    Killed,
+}
+
+/// A session to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// The project's name.
+    pub project: String,
+    /// The agent's name.
+    pub agent: String,
+    /// For whom it works.
+    pub principal: Principal,
+    /// Names the request that made it: the same key of the same principal in the same project gives the same session.
+    pub key: Option<String>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// The session and the record that it was forked at.
+    pub parent: Option<(SessionId, u64)>,
+}
+
+/// A session as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SessionRow {
+    /// Its id.
+    pub id: SessionId,
+    /// The project's name.
+    pub project: String,
+    /// The agent's name.
+    pub agent: String,
+    /// For whom it works.
+    pub principal: Principal,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When something was last added to it, or it was killed.
+    pub updated: Timestamp,
+    /// How it stands.
+    pub status: Status,
+    /// The same in words, such as the last turn's error; empty when there is nothing to say.
+    pub detail: String,
+    /// Counts owners. An append under an older one is refused.
+    pub epoch: u64,
+    /// The line of records that is current.
+    pub branch: u32,
+    /// The number of the next record.
+    pub next_seq: u64,
+    /// The first record of the turn that runs or waits; `next_seq` between turns.
+    pub turn_seq: u64,
+    /// Turns that were started.
+    pub turns: u32,
+    /// The session and the record that it was forked at.
+    pub parent: Option<(SessionId, u64)>,
+}
+
+/// Which sessions to list: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct SessionFilter {
+    /// Of this project.
+    pub project: String,
+    /// Of this principal alone.
+    pub principal: Option<Principal>,
+    /// In one of these; empty for all.
+    pub status: Vec<Status>,
+    /// Older than this one, for the next page.
+    pub before: Option<SessionId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Ownership of a session, which an append has to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The session as it was at the claim, with the new epoch.
+    pub row: SessionRow,
+    /// Whether an owner before ended without releasing it.
+    pub taken_over: bool,
+}
+
+/// What a person is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitKind {
+    /// A yes or no.
+    Approval,
+    /// Some text.
+    Input,
+    /// A point in time.
+    Timer,
+}
+
+/// How it stands with a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaitState {
+    /// Undecided.
+    Open,
+    /// Decided, and not yet taken by the session.
+    Decided,
+    /// Taken by the session: it cannot be used again.
+    Used,
+    /// Its turn ended without it.
+    Cancelled,
+}
+
+/// A wait that an append opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenWait {
+    /// Its id.
+    pub id: WaitId,
+    /// Its operation in the turn.
+    pub op: u32,
+    /// What is waited for.
+    pub kind: WaitKind,
+    /// In one line.
+    pub title: String,
+    /// In full.
+    pub details: String,
+    /// The exact call that an approval is for.
+    pub call: Option<PendingCall>,
+    /// When it ends by itself: an approval expires, a timer rings.
+    pub due: Option<Timestamp>,
+}
+
+/// A wait as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitRow {
+    /// Its id.
+    pub id: WaitId,
+    /// Its session.
+    pub session: SessionId,
+    /// The project's name.
+    pub project: String,
+    /// The agent's name.
+    pub agent: String,
+    /// For whom the session works.
+    pub principal: Principal,
+    /// Its operation in the turn.
+    pub op: u32,
+    /// What is waited for.
+    pub kind: WaitKind,
+    /// In one line.
+    pub title: String,
+    /// In full.
+    pub details: String,
+    /// The exact call that an approval is for.
+    pub call: Option<PendingCall>,
+    /// When it was opened.
+    pub asked: Timestamp,
+    /// When it ends by itself.
+    pub due: Option<Timestamp>,
+    /// How it stands.
+    pub state: WaitState,
+    /// The decision, once there is one.
+    pub outcome: Option<Outcome>,
+    /// When it was decided.
+    pub decided: Option<Timestamp>,
+}
+
+/// A person's decision on a wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The wait.
+    pub wait: WaitId,
+    /// `Approved`, `Denied` or `Input`.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The start of a turn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnOpen {
+    /// Its first record.
+    pub seq: u64,
+    /// The key that its input came with, unique in its session.
+    pub key: Option<String>,
+}
+
+/// The end of a turn: what an append that holds it commits besides the record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TurnClose {
+    /// Keys with their new values; `None` removes.
+    pub state: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+/// A session that begins with records which were made elsewhere: a fork, or an export that is taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Import {
+    /// The session.
+    pub new: NewSession,
+    /// Its records, from 0.
+    pub records: Vec<Line>,
+    /// Where it stands after them.
+    pub place: Place,
+}
+
+/// Where a journal stands after some of its records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Place {
+    /// Turns that were started.
+    pub turns: u32,
+    /// The first record of the turn that has not ended; none between turns.
+    pub open_turn: Option<u64>,
+    /// The state that the last turn which ended left.
+    pub state: BTreeMap<String, Vec<u8>>,
+}
+
+/// Records to be added to a session's journal, and what is committed with them: all or nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Append {
+    /// The session.
+    pub session: SessionId,
+    /// The epoch of the claim.
+    pub epoch: u64,
+    /// When.
+    pub at: Timestamp,
+    /// The records, numbered on from the session's `next_seq`.
+    pub records: Vec<Line>,
+    /// Waits that these records open.
+    pub opened: Vec<OpenWait>,
+    /// Waits that these records take: they are decided, or end by themselves.
+    pub used: Vec<WaitId>,
+    /// The turn that these records start.
+    pub open: Option<TurnOpen>,
+    /// The end of the turn. Waits that it did not take are cancelled with it.
+    pub close: Option<TurnClose>,
+    /// How the session stands after it.
+    pub status: Status,
+    /// The same in words.
+    pub detail: String,
+}
+
+/// Where sessions are kept. Every method may be called from any task at once; each is one transaction.
+///
+/// What a method has returned is durable. Every error leaves everything as it was, but one: `in-doubt`, when a commit failed and it
+/// could not be found out whether it took place.
+pub trait SessionStore: Send + Sync {
+    /// Makes a session, or finds the one that the same principal made under the same key. Returns it as it is.
+    ///
+    /// # Errors
+    /// `conflict` when the key names a session of another agent, or the id is taken; `host` when the store failed.
+    fn session_create(&self, new: NewSession) -> Later<'_, SessionRow>;
+
+    /// A session.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn session_get(&self, id: SessionId) -> Later<'_, Option<SessionRow>>;
+
+    /// Sessions, newest first.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn session_list(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>>;
+
+    /// Makes this process the owner: the epoch grows, and appends under an older one are refused from now on.
+    ///
+    /// # Errors
+    /// `conflict` while another owner lives; `not-found`; `host` when the store failed.
+    fn session_claim(&self, id: SessionId) -> Later<'_, Claim>;
+
+    /// Gives ownership back. A claim that is no longer the newest is released already.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn session_release(&self, id: SessionId, epoch: u64) -> Later<'_, ()>;
+
+    /// Adds records.
+    ///
+    /// # Errors
+    /// `conflict` when the epoch is not the newest, the session was killed, or what is added does not fit to what is there; `limit` when
+    /// the session would be too large; `not-found`; `unavailable` when there is no space; `in-doubt`; `host` when the store failed.
+    fn session_append(&self, append: Append) -> Later<'_, ()>;
+
+    /// Records of the current branch from `from` on, at most `limit`, in order. Their chain of digests is checked.
+    ///
+    /// # Errors
+    /// `host`, with the number of the record, when the journal is damaged; `not-found`; `host` when the store failed.
+    fn session_records(&self, id: SessionId, from: u64, limit: u32) -> Later<'_, Vec<Line>>;
+
+    /// The state at the start of the turn that runs, or as it is between turns.
+    ///
+    /// # Errors
+    /// `not-found`; `host` when the store failed.
+    fn session_state(&self, id: SessionId) -> Later<'_, BTreeMap<String, Vec<u8>>>;
+
+    /// The first record of the turn that was started with `key`.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn session_turn(&self, id: SessionId, key: String) -> Later<'_, Option<u64>>;
+
+    /// Makes a session with records, chained anew.
+    ///
+    /// # Errors
+    /// `conflict` when its id or key is there already, or the records do not follow on from 0; `limit` when they are too many bytes;
+    /// `host` when the store failed.
+    fn session_import(&self, import: Import) -> Later<'_, SessionRow>;
+
+    /// Begins a new branch with the records before `seq`, which is the current one from now on; the old one is kept. Turns after it lose
+    /// their keys, waits that were not taken are cancelled, and the session stands where `place` says.
+    ///
+    /// # Errors
+    /// `conflict` when the epoch is not the newest or the session was killed; `invalid` when there are fewer records than `seq`; `limit`
+    /// when the session would be too large; `not-found`; `host` when the journal is damaged or the store failed.
+    fn session_revert(&self, id: SessionId, epoch: u64, seq: u64, place: Place, at: Timestamp) -> Later<'_, ()>;
+
+    /// Ends a session for good: its owner's next append is refused, and waits that it did not take are cancelled. Ending it twice is fine.
+    ///
+    /// # Errors
+    /// `not-found`; `host` when the store failed.
+    fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()>;
+
+    /// Removes a session with everything of it.
+    ///
+    /// # Errors
+    /// `conflict` while an owner lives; `not-found`; `host` when the store failed.
+    fn session_erase(&self, id: SessionId) -> Later<'_, ()>;
+
+    /// A wait.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>>;
+
+    /// Waits of a project, or of one session, that are open or decided; with `all`, every one. Oldest first, at most 1,000.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn wait_list(&self, project: String, session: Option<SessionId>, all: bool) -> Later<'_, Vec<WaitRow>>;
+
+    /// Decides a wait that is open.
+    ///
+    /// # Errors
+    /// `conflict` when it is not open any more, or its time has passed; `invalid` when it is no answer to what is waited for; `not-found`;
+    /// `host` when the store failed.
+    fn wait_decide(&self, decision: Decision) -> Later<'_, ()>;
+
+    /// A number that changes whenever anybody, in this process or another one, has changed something.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn version(&self) -> Later<'_, u64>;
+}

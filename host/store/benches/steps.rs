@@ -1,0 +1,322 @@
+//! What a durable step costs, against what the disk and SQLite cost by themselves. Ratios first: absolute times depend on the machine.
+//!
+//! Run with `cargo bench -p remit-store`, on the disk of the target folder, or with `-- FOLDER` on another one. The two sides of a row
+//! take turns in the same run.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a benchmark measures time and may fail loudly"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, OpenOptions},
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use futures::{executor::block_on, future::join_all};
+use remit_core::{
+    clock::Timestamp,
+    id::SessionId,
+    journal::{Line, Machine, Outcome, Record, ToolCall, TurnStart},
+    plugin::Effect,
+    store::{Append, NewSession, SessionRow, SessionStore, Status, TurnClose, TurnOpen},
+};
+use remit_store::Sqlite;
+use rusqlite::{Connection, params};
+
+/// Parts of a measurement that take turns with their baseline, so that a busy moment of the machine meets both. Their median counts.
+const PARTS: u64 = 9;
+
+/// A line of the table: a cost of ours, what it is compared with, and what the ratio of the two should be.
+struct Row {
+    what: String,
+    ours: f64,
+    baseline: f64,
+    unit: &'static str,
+    goal: &'static str,
+}
+
+fn main() {
+    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let folder = folder.map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    let mut rows = vec![opening(&folder), one_step(&folder)];
+    rows.extend([(1, 20), (8, 10), (64, 8), (1000, 4)].map(|(sessions, steps)| many_steps(&folder, sessions, steps)));
+    rows.extend(reading(&folder));
+    rows.extend(growth(&folder));
+    println!("{:<62} {:>8} {:>14} {:>14}   goal", "what", "ratio", "ours", "baseline");
+    for row in rows {
+        let ratio = row.ours / row.baseline;
+        println!("{:<62} {ratio:>7.2}x {:>10.1} {:<3} {:>10.1} {:<3}   {}", row.what, row.ours, row.unit, row.baseline, row.unit, row.goal);
+    }
+}
+
+fn place(folder: &Path) -> tempfile::TempDir {
+    tempfile::tempdir_in(folder).expect("a folder")
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    micros(times[times.len() / 2])
+}
+
+fn session(number: u64) -> SessionId {
+    SessionId::new(Timestamp(number), u128::from(number))
+}
+
+async fn claimed(store: &Sqlite, number: u64) -> SessionRow {
+    let new = NewSession {
+        id: session(number),
+        project: "bench".to_owned(),
+        agent: "writer".to_owned(),
+        principal: "user:ada".parse().expect("a principal"),
+        key: None,
+        at: Timestamp(0),
+        parent: None,
+    };
+    store.session_create(new).await.expect("a session");
+    store.session_claim(session(number)).await.expect("a claim").row
+}
+
+fn append(row: &SessionRow, records: Vec<Line>) -> Append {
+    Append {
+        session: row.id,
+        epoch: row.epoch,
+        at: Timestamp(0),
+        records,
+        opened: Vec::new(),
+        used: Vec::new(),
+        open: None,
+        close: None,
+        status: Status::Running,
+        detail: String::new(),
+    }
+}
+
+/// A record such as the result of a call is.
+fn line(seq: u64) -> Line {
+    let output = serde_json::json!({"content": [{"type": "text", "text": "a result of a usual length: ".repeat(8)}]});
+    let body = remit_core::journal::Body::End { op: 7, outcome: Outcome::Output { output: output.to_string() } };
+    Record { seq, at: Timestamp(seq), body }.encode().expect("a line")
+}
+
+/// Opening, reading one session, closing; against the same with SQLite alone.
+fn opening(folder: &Path) -> Row {
+    let place = place(folder);
+    let path = place.path().join("state");
+    block_on(claimed(&Sqlite::open(&path).expect("a store"), 1));
+    let ours = || {
+        let start = Instant::now();
+        let store = Sqlite::open(&path).expect("a store");
+        assert!(block_on(store.session_get(session(1))).expect("read").is_some());
+        drop(store);
+        start.elapsed()
+    };
+    let baseline = || {
+        let start = Instant::now();
+        let raw = Connection::open(path.join("state.db")).expect("a database");
+        let id = raw.query_row("SELECT id FROM sessions WHERE id = ?1", [session(1).to_string()], |row| row.get::<_, String>(0));
+        assert!(id.is_ok());
+        drop(raw);
+        start.elapsed()
+    };
+    let (ours, baseline): (Vec<_>, Vec<_>) = (0..50).map(|_| (ours(), baseline())).unzip();
+    Row { what: "store opened, read, closed".to_owned(), ours: median(ours), baseline: median(baseline), unit: "µs", goal: "" }
+}
+
+fn one_step(folder: &Path) -> Row {
+    let place = place(folder);
+    let store = Sqlite::open(&place.path().join("state")).expect("a store");
+    let row = block_on(claimed(&store, 1));
+    let log = place.path().join("state/state.db-wal");
+    let length = || std::fs::metadata(&log).expect("a log").len();
+    let step = |seq: u64| {
+        let start = Instant::now();
+        block_on(store.session_append(append(&row, vec![line(seq)]))).expect("a step");
+        start.elapsed()
+    };
+    for seq in 0..20 {
+        step(seq);
+    }
+    let before = length();
+    for seq in 20..40 {
+        step(seq);
+    }
+    let bytes = vec![7; ((length() - before) / 20) as usize];
+    let mut file = File::create(place.path().join("raw")).expect("a file");
+    let mut raw = || {
+        let start = Instant::now();
+        file.write_all(&bytes).expect("written");
+        file.sync_data().expect("synced");
+        start.elapsed()
+    };
+    for _ in 0..20 {
+        raw();
+    }
+    let (ours, baseline): (Vec<_>, Vec<_>) = (40..240).map(|seq| (step(seq), raw())).unzip();
+    let what = format!("durable step, one session, against an fdatasync of {} bytes", bytes.len());
+    Row { what, ours: median(ours), baseline: median(baseline), unit: "µs", goal: "<= 1.2" }
+}
+
+/// Time for each of `steps` in each part when `sessions` are at work at once, against SQLite alone with as many rows a transaction.
+fn many_steps(folder: &Path, sessions: u64, steps: u64) -> Row {
+    let place = place(folder);
+    let store = Sqlite::open(&place.path().join("state")).expect("a store");
+    let rows = block_on(join_all((0..sessions).map(|number| claimed(&store, number))));
+    let raw = Connection::open(place.path().join("raw.db")).expect("a database");
+    raw.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 2000;
+        CREATE TABLE records (session INTEGER NOT NULL, branch INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
+            link BLOB NOT NULL, text TEXT NOT NULL) STRICT;
+        CREATE UNIQUE INDEX records_by_seq ON records (session, branch, seq);",
+    )
+    .expect("a table");
+    let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+    for part in 0..PARTS {
+        let seqs = part * steps..(part + 1) * steps;
+        let start = Instant::now();
+        block_on(join_all(rows.iter().map(|row| {
+            let (store, seqs) = (&store, seqs.clone());
+            async move {
+                for seq in seqs {
+                    store.session_append(append(row, vec![line(seq)])).await.expect("a step");
+                }
+            }
+        })));
+        ours.push(start.elapsed());
+        let start = Instant::now();
+        for seq in seqs {
+            raw.execute_batch("BEGIN IMMEDIATE").expect("begun");
+            let mut insert = raw.prepare_cached("INSERT INTO records VALUES (?1, 0, ?2, 0, ?3, ?4)").expect("a statement");
+            for session in 0..sessions as i64 {
+                insert.execute(params![session, seq as i64, [0_u8; 32], line(seq).text]).expect("a row");
+            }
+            raw.execute_batch("COMMIT").expect("committed");
+        }
+        baseline.push(start.elapsed());
+    }
+    let count = (sessions * steps) as f64;
+    let (ours, baseline) = (median(ours) / count, median(baseline) / count);
+    let what = format!("step of {sessions} sessions at once: {:.0}/s, SQLite alone {:.0}/s", 1e6 / ours, 1e6 / baseline);
+    Row { what, ours, baseline, unit: "µs", goal: if sessions == 64 { "<= 2 (half of SQLite's)" } else { "" } }
+}
+
+/// A turn of `calls` calls, each with its result.
+fn turn(from: u64, calls: u32) -> Vec<Line> {
+    let start = TurnStart {
+        turn: 0,
+        input: "{\"text\":\"do it\"}".to_owned(),
+        key: None,
+        digest: format!("sha256:{}", "0".repeat(64)),
+        remit: "0.1.0".to_owned(),
+        seed: 7,
+        memory_mib: 64,
+        grace_ms: 1000,
+        time_zone: "Europe/Berlin".to_owned(),
+        delegation: Vec::new(),
+    };
+    let mut machine = Machine::start(start, from, Timestamp(0), BTreeMap::new()).expect("a turn");
+    for number in 0..calls {
+        let call = ToolCall {
+            tool: "mail/send".to_owned(),
+            arguments: format!("{{\"to\":\"bob\",\"subject\":\"number {number}\"}}"),
+            effect: Effect::Once,
+            digest: format!("sha256:{}", "1".repeat(64)),
+            key: format!("{from}.{number}"),
+        };
+        let output = serde_json::json!({"content": [{"type": "text", "text": format!("sent {number}")}]});
+        let op = machine.begin_call(call, Timestamp(1)).expect("a call");
+        machine.end(op, Outcome::Output { output: output.to_string() }, Timestamp(2)).expect("a result");
+    }
+    machine.take_pending()
+}
+
+fn reading(folder: &Path) -> Vec<Row> {
+    let place = place(folder);
+    let path = place.path().join("state");
+    let store = Sqlite::open(&path).expect("a store");
+    let row = block_on(claimed(&store, 1));
+    let lines = turn(0, 5000);
+    let count = lines.len() as f64;
+    block_on(store.session_append(append(&row, lines))).expect("a turn");
+    let raw = Connection::open(path.join("state.db")).expect("a database");
+    let mut select = raw.prepare("SELECT seq, at, link, text FROM records WHERE session = 1 ORDER BY seq").expect("a statement");
+    let (mut ours, mut replays, mut baseline) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..15 {
+        let start = Instant::now();
+        let lines = block_on(store.session_records(session(1), 0, u32::MAX)).expect("records");
+        ours.push(start.elapsed());
+        let start = Instant::now();
+        let machine = Machine::replay(&lines, BTreeMap::new()).expect("a turn");
+        replays.push(start.elapsed());
+        assert!(machine.replaying());
+        let start = Instant::now();
+        let read = select.query_map([], |row| row.get::<_, String>(3)).expect("rows").map(|text| text.expect("a text").len());
+        assert!(read.sum::<usize>() > 0);
+        baseline.push(start.elapsed());
+    }
+    let (ours, replays, baseline) = (median(ours) / count, median(replays) / count, median(baseline) / count);
+    vec![
+        Row { what: format!("a record of {count}, read and checked, against SQLite alone"), ours, baseline, unit: "µs", goal: "" },
+        Row {
+            what: format!("the same and replayed (decoding included): {:.0} ms", (ours + replays) * count / 1000.0),
+            ours: ours + replays,
+            baseline,
+            unit: "µs",
+            goal: "<= 5 µs, <= 50 ms",
+        },
+    ]
+}
+
+/// Bytes on the disk for each turn of four records, in the first and in the last 250 turns of 500.
+fn growth(folder: &Path) -> Vec<Row> {
+    let place = place(folder);
+    let path = place.path().join("state");
+    let mut sizes = vec![0];
+    let (mut next, mut text) = (0, 0);
+    for part in 0..2 {
+        let store = Sqlite::open(&path).expect("a store");
+        let row = if part == 0 { block_on(claimed(&store, 1)) } else { block_on(store.session_claim(session(1))).expect("a claim").row };
+        for number in 0..250 {
+            let lines = turn(next, 2);
+            text += lines.iter().map(|line| line.text.len()).sum::<usize>();
+            let seq = next;
+            next += lines.len() as u64;
+            let mut one = append(&row, lines);
+            one.open = Some(TurnOpen { seq, key: Some(format!("{part}.{number}")) });
+            one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into() });
+            block_on(store.session_append(one)).expect("a turn");
+        }
+        // The last one to close it copies its log.
+        drop(store);
+        let file = OpenOptions::new().read(true).open(path.join("state.db")).expect("a database");
+        sizes.push(file.metadata().expect("a size").len());
+    }
+    let (first, second) = ((sizes[1] - sizes[0]) as f64 / 250.0, (sizes[2] - sizes[1]) as f64 / 250.0);
+    vec![
+        Row {
+            what: "bytes of a turn: the last 250 of 500, against the first".to_owned(),
+            ours: second,
+            baseline: first,
+            unit: "B",
+            goal: "<= 1.1: linear",
+        },
+        Row {
+            what: "bytes of a record, against its text".to_owned(),
+            ours: sizes[2] as f64 / next as f64,
+            baseline: text as f64 / next as f64,
+            unit: "B",
+            goal: "",
+        },
+    ]
+}

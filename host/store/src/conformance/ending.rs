@@ -1,0 +1,75 @@
+use remit_core::{
+    Kind,
+    clock::Timestamp,
+    store::{Append, NewSession, SessionFilter, SessionStore, Status, WaitKind, WaitState},
+};
+
+use super::*;
+
+fn kill(store: &dyn SessionStore, number: u64, detail: &str, at: u64) {
+    now(store.session_kill(session(number), detail.to_owned(), Timestamp(at)));
+}
+
+pub(super) fn a_kill_refuses_the_owners_next_append(store: &dyn SessionStore) {
+    let claim = claimed(store, 1);
+    now(store.session_append(start(&claim.row, 0, 2, None)));
+    kill(store, 1, "Ada ended it", 99);
+    refused(store.session_append(append(&claim.row, 2, 1)), Kind::Conflict);
+    let killed = row(store, 1);
+    assert_eq!((killed.status, killed.detail.as_str(), killed.updated), (Status::Killed, "Ada ended it", Timestamp(99)));
+    assert_eq!(killed.next_seq, 2);
+    assert_eq!(now(store.session_records(session(1), 0, 9)).len(), 2);
+    refused(store.session_kill(session(2), String::new(), Timestamp(0)), Kind::NotFound);
+}
+
+pub(super) fn a_kill_cancels_waits(store: &dyn SessionStore) {
+    let claim = claimed(store, 1);
+    now(store.session_append(Append { opened: vec![open_wait(1, WaitKind::Input, None)], ..start(&claim.row, 0, 1, None) }));
+    kill(store, 1, "", 1);
+    assert_eq!(now(store.wait_get(wait(1))).expect("a wait").state, WaitState::Cancelled);
+    assert_eq!(now(store.wait_list("project".to_owned(), None, false)), []);
+}
+
+pub(super) fn a_second_kill_changes_nothing(store: &dyn SessionStore) {
+    now(store.session_create(new(1)));
+    kill(store, 1, "first", 1);
+    kill(store, 1, "second", 2);
+    assert_eq!((row(store, 1).detail.as_str(), row(store, 1).updated), ("first", Timestamp(1)));
+}
+
+pub(super) fn erasing_leaves_nothing(store: &dyn SessionStore) {
+    let made = NewSession { key: Some("made".to_owned()), ..new(1) };
+    now(store.session_create(made.clone()));
+    let claim = now(store.session_claim(session(1)));
+    now(store.session_append(start(&claim.row, 0, 1, Some("turn"))));
+    now(store.session_append(end(&claim.row, 1, 1, &[("k", Some("v"))])));
+    now(store.session_append(Append { opened: vec![open_wait(1, WaitKind::Input, None)], ..start(&claim.row, 2, 1, None) }));
+    let other = claimed(store, 2);
+    now(store.session_append(start(&other.row, 0, 3, None)));
+    now(store.session_release(session(1), claim.row.epoch));
+    now(store.session_erase(session(1)));
+    assert_eq!(now(store.session_get(session(1))), None);
+    assert_eq!(now(store.wait_get(wait(1))), None);
+    assert_eq!(now(store.wait_list("project".to_owned(), None, true)), []);
+    assert_eq!(now(store.session_turn(session(1), "turn".to_owned())), None);
+    refused(store.session_records(session(1), 0, 9), Kind::NotFound);
+    refused(store.session_erase(session(1)), Kind::NotFound);
+    let filter = SessionFilter { project: "project".to_owned(), limit: 9, ..SessionFilter::default() };
+    assert_eq!(now(store.session_list(filter)), [row(store, 2)]);
+    assert_eq!(now(store.session_records(session(2), 0, 9)).len(), 3);
+    // Its id and its key are free again, and nothing of before comes with them.
+    assert_eq!(now(store.session_create(made)).next_seq, 0);
+    assert!(now(store.session_state(session(1))).is_empty());
+    assert_eq!(now(store.session_records(session(1), 0, 9)), []);
+}
+
+pub(super) fn erasing_is_refused_while_it_is_owned(store: &dyn SessionStore) {
+    let claim = claimed(store, 1);
+    now(store.session_append(start(&claim.row, 0, 1, None)));
+    refused(store.session_erase(session(1)), Kind::Conflict);
+    kill(store, 1, "", 1);
+    refused(store.session_erase(session(1)), Kind::Conflict);
+    assert_eq!(now(store.session_records(session(1), 0, 9)).len(), 1);
+    now(store.session_release(session(1), claim.row.epoch));
+    now(store.session_erase(session(1)));
+}

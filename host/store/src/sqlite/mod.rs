@@ -1,0 +1,197 @@
+//! The SQLite store.
+
+mod answer;
+mod database;
+mod failure;
+mod kv;
+mod readers;
+mod session;
+#[cfg(test)]
+mod tests;
+mod value;
+mod version;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use remit_core::{
+    Result,
+    clock::Timestamp,
+    id::{SessionId, WaitId},
+    journal::Line,
+    store::{
+        Append, Claim, Decision, Import, KvSpace, KvStore, Later, NewSession, Place, SessionFilter, SessionRow, SessionStore, WaitRow,
+    },
+};
+use rusqlite::Connection;
+
+pub(crate) use self::database::Database;
+use self::{answer::Answer, failure::Failure, readers::Readers, version::Watch, writer::Writer};
+use crate::{folder, owner::Owner};
+
+/// Sessions and key-value data in one SQLite database, which several processes may have open at once.
+///
+/// A session that was claimed through it belongs to it until it is released, or this is dropped, or the process ends. Dropping it
+/// waits for what was asked of it before.
+pub struct Sqlite {
+    // Dropped in this order: the last connection when nothing is written any more, and then the owner's lock.
+    writer: Writer,
+    readers: Readers,
+    watch: Arc<Mutex<Watch>>,
+    owner: Arc<Owner>,
+}
+
+impl Sqlite {
+    /// Opens `state.db` in `folder`. Both are made when they are not there. Blocks.
+    ///
+    /// # Errors
+    /// `denied` when the folder is not this user's own or is open to others; `unavailable` when the database is of a later format, or
+    /// there is no space; `invalid` when it is another program's; `host` otherwise.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_database(Database::new(folder.to_owned()))
+    }
+
+    pub(crate) fn open_database(database: Database) -> Result<Self> {
+        folder::own(&database.folder)?;
+        let opening = folder::opening(&database.folder)?;
+        let owner = Arc::new(Owner::new(&database.folder)?);
+        let watch = Watch(database.prepare()?);
+        drop(opening);
+        Ok(Self {
+            readers: Readers::start(&database)?,
+            writer: Writer::start(database, owner.clone())?,
+            watch: Arc::new(Mutex::new(watch)),
+            owner,
+        })
+    }
+
+    /// A result once it is durable.
+    fn write<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Later<'static, T> {
+        let (answer, later) = Answer::later();
+        self.writer.submit(act, answer);
+        later
+    }
+
+    fn write_now<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Result<T> {
+        let (answer, wait) = Answer::now();
+        self.writer.submit(act, answer);
+        wait()
+    }
+
+    fn read<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Later<'static, T> {
+        let (answer, later) = Answer::later();
+        self.readers.submit(act, answer);
+        later
+    }
+
+    fn read_now<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Result<T> {
+        let (answer, wait) = Answer::now();
+        self.readers.submit(act, answer);
+        wait()
+    }
+}
+
+impl SessionStore for Sqlite {
+    fn session_create(&self, new: NewSession) -> Later<'_, SessionRow> {
+        self.write(move |connection| session::create(connection, &new))
+    }
+
+    fn session_get(&self, id: SessionId) -> Later<'_, Option<SessionRow>> {
+        self.read(move |connection| Ok(session::find(connection, id)?.map(|kept| kept.row)))
+    }
+
+    fn session_list(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>> {
+        self.read(move |connection| session::list(connection, &filter))
+    }
+
+    fn session_claim(&self, id: SessionId) -> Later<'_, Claim> {
+        let owner = self.owner.clone();
+        self.write(move |connection| session::claim(connection, id, &owner))
+    }
+
+    fn session_release(&self, id: SessionId, epoch: u64) -> Later<'_, ()> {
+        let owner = self.owner.id();
+        self.write(move |connection| session::release(connection, id, epoch, owner))
+    }
+
+    fn session_append(&self, append: Append) -> Later<'_, ()> {
+        self.write(move |connection| session::append(connection, &append))
+    }
+
+    fn session_records(&self, id: SessionId, from: u64, limit: u32) -> Later<'_, Vec<Line>> {
+        self.read(move |connection| session::records(connection, id, from, limit))
+    }
+
+    fn session_state(&self, id: SessionId) -> Later<'_, BTreeMap<String, Vec<u8>>> {
+        self.read(move |connection| session::state(connection, id))
+    }
+
+    fn session_turn(&self, id: SessionId, key: String) -> Later<'_, Option<u64>> {
+        self.read(move |connection| session::turn(connection, id, &key))
+    }
+
+    fn session_import(&self, import: Import) -> Later<'_, SessionRow> {
+        self.write(move |connection| session::import(connection, &import))
+    }
+
+    fn session_revert(&self, id: SessionId, epoch: u64, seq: u64, place: Place, at: Timestamp) -> Later<'_, ()> {
+        self.write(move |connection| session::revert(connection, id, epoch, seq, &place, at))
+    }
+
+    fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()> {
+        self.write(move |connection| session::kill(connection, id, &detail, at))
+    }
+
+    fn session_erase(&self, id: SessionId) -> Later<'_, ()> {
+        let owner = self.owner.clone();
+        self.write(move |connection| session::erase(connection, id, &owner))
+    }
+
+    fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>> {
+        self.read(move |connection| session::wait_find(connection, id))
+    }
+
+    fn wait_list(&self, project: String, session: Option<SessionId>, all: bool) -> Later<'_, Vec<WaitRow>> {
+        self.read(move |connection| session::wait_list(connection, &project, session, all))
+    }
+
+    fn wait_decide(&self, decision: Decision) -> Later<'_, ()> {
+        self.write(move |connection| session::wait_decide(connection, &decision))
+    }
+
+    fn version(&self) -> Later<'_, u64> {
+        let watch = self.watch.clone();
+        self.read(move |_| Ok(watch.lock().unwrap_or_else(std::sync::PoisonError::into_inner).version()?))
+    }
+}
+
+impl KvStore for Sqlite {
+    fn kv_get(&self, space: &KvSpace, key: &str) -> Result<Option<Vec<u8>>> {
+        let (space, key) = (space.clone(), key.to_owned());
+        self.read_now(move |connection| kv::get(connection, &space, &key))
+    }
+
+    fn kv_set(&self, space: &KvSpace, key: &str, value: Vec<u8>, max_bytes: u64) -> Result<()> {
+        let (space, key) = (space.clone(), key.to_owned());
+        self.write_now(move |connection| kv::set(connection, &space, &key, &value, max_bytes))
+    }
+
+    fn kv_increment(&self, space: &KvSpace, key: &str, delta: i64, max_bytes: u64) -> Result<i64> {
+        let (space, key) = (space.clone(), key.to_owned());
+        self.write_now(move |connection| kv::increment(connection, &space, &key, delta, max_bytes))
+    }
+
+    fn kv_delete(&self, space: &KvSpace, key: &str) -> Result<()> {
+        let (space, key) = (space.clone(), key.to_owned());
+        self.write_now(move |connection| kv::delete(connection, &space, &key))
+    }
+
+    fn kv_keys(&self, space: &KvSpace, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let (space, after) = (space.clone(), after.map(str::to_owned));
+        self.read_now(move |connection| kv::keys(connection, &space, after.as_deref(), limit))
+    }
+}

@@ -1,0 +1,21 @@
+//! Sessions in tables. Each function runs in a transaction that its caller began.
+
+mod append;
+mod journal;
+mod owned;
+mod row;
+mod wait;
+
+pub(super) use self::{
+    append::{append, import, revert},
+    journal::{records, state, turn},
+    owned::{claim, erase, kill, release},
+    row::{create, find, list},
+    wait::{decide as wait_decide, find as wait_find, list as wait_list},
+};
+
+use remit_core::{Error, id::SessionId};
+
+fn absent(id: SessionId) -> Error {
+    Error::not_found(format!("there is no session `{id}`"))
+}

@@ -1,0 +1,82 @@
+//! Who a session belongs to, and its end.
+
+use remit_core::{
+    Error,
+    clock::Timestamp,
+    id::SessionId,
+    store::{Claim, Status},
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    super::{
+        failure::{Failure, conflict},
+        value::{Named as _, Unsigned},
+    },
+    absent,
+    row::{Kept, find},
+    wait,
+};
+use crate::owner::Owner;
+
+/// Makes `owner` the owner, if nobody alive is.
+pub(in crate::sqlite) fn claim(connection: &Connection, id: SessionId, owner: &Owner) -> Result<Claim, Failure> {
+    let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
+    refuse_while_owned(connection, &kept, owner)?;
+    let mut row = kept.row;
+    row.epoch += 1;
+    let sql = "UPDATE sessions SET epoch = ?2, owner = ?3 WHERE session = ?1";
+    connection.prepare_cached(sql)?.execute(params![kept.session, Unsigned(row.epoch), owner.id()])?;
+    Ok(Claim { row, taken_over: kept.owner.is_some() })
+}
+
+fn refuse_while_owned(connection: &Connection, kept: &Kept, asking: &Owner) -> Result<(), Failure> {
+    let Some(owner) = kept.owner else { return Ok(()) };
+    if !asking.is_alive(owner)? {
+        return Ok(());
+    }
+    let sql = "SELECT pid FROM owners WHERE owner = ?1";
+    let pid: Option<u32> = connection.prepare_cached(sql)?.query_row([owner], |row| row.get(0)).optional()?;
+    let id = kept.row.id;
+    let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process {pid}"));
+    let error = conflict(format!("the session `{id}` is in use"));
+    Err(error.hint(format!("{holder} has it: wait for that one, or end the session: remit session kill {id}")).into())
+}
+
+/// Gives a claim back, if it is still the newest.
+pub(in crate::sqlite) fn release(connection: &Connection, id: SessionId, epoch: u64, owner: i64) -> Result<(), Failure> {
+    let sql = "UPDATE sessions SET owner = NULL WHERE id = ?1 AND epoch = ?2 AND owner = ?3";
+    connection.prepare_cached(sql)?.execute(params![id.to_string(), Unsigned(epoch), owner])?;
+    Ok(())
+}
+
+/// Ends a session for good.
+pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &str, at: Timestamp) -> Result<(), Failure> {
+    let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
+    if kept.row.status == Status::Killed {
+        return Ok(());
+    }
+    let sql = "UPDATE sessions SET status = ?2, detail = ?3, updated = ?4 WHERE session = ?1";
+    connection.prepare_cached(sql)?.execute(params![kept.session, Status::Killed.name(), detail, Unsigned(at.0)])?;
+    wait::cancel(connection, kept.session)
+}
+
+/// Removes a session with everything of it.
+pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &Owner) -> Result<(), Failure> {
+    let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
+    refuse_while_owned(connection, &kept, owner)?;
+    for table in ["records", "turns", "state", "waits", "sessions"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
+    }
+    let spaces = "SELECT space FROM kv_spaces WHERE project = ?1 AND scope = ?2";
+    for table in ["kv", "kv_spaces"] {
+        let sql = format!("DELETE FROM {table} WHERE space IN ({spaces})");
+        connection.execute(&sql, params![kept.row.project, format!("session/{id}")])?;
+    }
+    Ok(())
+}
+
+/// A refusal of what only the owner may do.
+pub(super) fn fenced(id: SessionId) -> Error {
+    conflict(format!("the session `{id}` has another owner by now")).hint("open it again")
+}

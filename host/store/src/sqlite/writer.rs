@@ -1,0 +1,267 @@
+//! The thread that writes: takes what is queued, runs it in one transaction, commits, answers.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+        mpsc::{self, Receiver, Sender},
+    },
+    thread::JoinHandle,
+};
+
+use remit_core::{Error, Kind, Result};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{
+    answer::Answer,
+    database::Database,
+    failure::{Failure, broken, is_full},
+};
+use crate::owner::Owner;
+
+/// Most requests of one transaction.
+const GROUP_MAX: usize = 1024;
+
+/// Hands requests to the thread that writes. Dropping it waits until all of them are done.
+pub(super) struct Writer {
+    queue: Option<Sender<Box<dyn Request>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// `host` when the system gives no thread.
+    pub(super) fn start(database: Database, owner: Arc<Owner>) -> Result<Self> {
+        let (queue, requests) = mpsc::channel();
+        let mut thread = Thread { database, owner, connection: None, log: Log::default(), mark: 0, swept: false };
+        let started = std::thread::Builder::new().name("remit-store-writer".to_owned()).spawn(move || thread.run(&requests));
+        let thread = started.map_err(|error| Error::host("the system gives no thread for the state database", error))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Has `act` run in a transaction; `answer` is told its result once that is durable.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static,
+        answer: Answer<T>,
+    ) {
+        let request = Box::new(Work { act: Some(act), result: None, answer });
+        // Without the thread the request is dropped, and whoever waits for its answer is told so.
+        if self.queue.as_ref().is_none_or(|queue| queue.send(request).is_err()) {
+            tracing::error!("the thread of the state database has ended");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread of the state database panicked");
+        }
+    }
+}
+
+/// A request on its way through a transaction.
+trait Request: Send {
+    /// Runs it. An error is the database's; a refusal is kept for the answer.
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+
+    /// Answers: with its own result if the transaction was committed.
+    fn answer(self: Box<Self>, committed: Result<()>);
+}
+
+struct Work<T, F> {
+    act: Option<F>,
+    result: Option<Result<T>>,
+    answer: Answer<T>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, Failure> + Send> Request for Work<T, F> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        let Some(act) = self.act.take() else { return Ok(()) };
+        connection.prepare_cached("SAVEPOINT request")?.execute([])?;
+        self.result = match act(connection) {
+            Ok(value) => Some(Ok(value)),
+            Err(Failure::Refused(error)) => {
+                connection.prepare_cached("ROLLBACK TO request")?.execute([])?;
+                Some(Err(error))
+            }
+            Err(Failure::Broken(error)) => return Err(error),
+        };
+        connection.prepare_cached("RELEASE request")?.execute([])?;
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<()>) {
+        match (committed, self.result) {
+            (Ok(()), Some(result)) => self.answer.give(result),
+            (Ok(()), None) => self.answer.give(Err(Error::host("a request to the state database was not run", "no result"))),
+            (Err(error), _) => self.answer.give(Err(error)),
+        }
+    }
+}
+
+/// What the thread has. Its connection is closed after every failure: what SQLite thinks of the files cannot be relied on then, and
+/// closing rolls back.
+struct Thread {
+    database: Database,
+    owner: Arc<Owner>,
+    connection: Option<Connection>,
+    log: Log,
+    /// Numbers the transactions that were tried. Each writes its number, so that it can be found out whether it took place.
+    mark: i64,
+    /// Whether what dead owners left was removed.
+    swept: bool,
+}
+
+impl Thread {
+    fn run(&mut self, requests: &Receiver<Box<dyn Request>>) {
+        while let Ok(first) = requests.recv() {
+            let mut group = vec![first];
+            group.extend(requests.try_iter().take(GROUP_MAX - 1));
+            let committed = self.commit(&mut group);
+            for request in group {
+                request.answer(committed.clone());
+            }
+            if self.log.is_long(self.database.wal_max_pages) {
+                self.checkpoint();
+            }
+        }
+    }
+
+    /// Runs and commits a group. After an error nothing of it took place, unless the error says that it is in doubt.
+    fn commit(&mut self, group: &mut [Box<dyn Request>]) -> Result<()> {
+        let connection = self.connection.take().map_or_else(|| self.connect(), Ok).map_err(|error| broken(&error))?;
+        self.run_group(&connection, group)?;
+        match execute(&connection, "COMMIT") {
+            Ok(()) => {
+                self.connection = Some(connection);
+                self.swept = true;
+                Ok(())
+            }
+            Err(failure) => {
+                drop(connection);
+                self.settle(&failure)
+            }
+        }
+    }
+
+    fn run_group(&mut self, connection: &Connection, group: &mut [Box<dyn Request>]) -> Result<(), Failure> {
+        execute(connection, "BEGIN IMMEDIATE")?;
+        self.write_mark(connection)?;
+        if !self.swept {
+            self.forget_dead(connection)?;
+        }
+        Ok(group.iter_mut().try_for_each(|request| request.run(connection))?)
+    }
+
+    /// Removes the marks of owners that ended. Their claims stay, so that whoever takes a session over knows it.
+    fn forget_dead(&self, connection: &Connection) -> Result<(), Failure> {
+        let mut owners = connection.prepare("SELECT owner FROM owners")?;
+        for owner in owners.query_map([], |row| row.get::<_, i64>(0))? {
+            let owner = owner?;
+            if !self.owner.is_alive(owner)? {
+                connection.execute("DELETE FROM owners WHERE owner = ?1", [owner])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A commit failed. Whether it took place is read on a new connection, in a transaction whose own commit settles it: what a
+    /// failed one left in the write-ahead log is overwritten by the next one.
+    fn settle(&mut self, failure: &rusqlite::Error) -> Result<()> {
+        let tried = self.mark;
+        let settled = self.connect().and_then(|connection| {
+            execute(&connection, "BEGIN IMMEDIATE")?;
+            let took_place = read_mark(&connection, self.owner.id())? == Some(tried);
+            self.write_mark(&connection)?;
+            execute(&connection, "COMMIT")?;
+            self.connection = Some(connection);
+            Ok(took_place)
+        });
+        match settled {
+            Ok(false) => Err(broken(failure)),
+            // It can be read, and whether it is on the disk is not known.
+            Ok(true) => Err(in_doubt(failure)),
+            // Without space the last page of the transaction was not written, and without that one it counts for nothing.
+            Err(_) if is_full(failure) => Err(broken(failure)),
+            Err(error) => {
+                Err(Error::new(Kind::InDoubt, "the state database failed while it was written, and what became of it is not known")
+                    .hint("look at the disk; read the session again before going on")
+                    .internal(format!("{failure}; then {error}")))
+            }
+        }
+    }
+
+    fn write_mark(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.mark += 1;
+        let sql = "INSERT INTO owners (owner, pid, mark) VALUES (?1, ?2, ?3) ON CONFLICT (owner) DO UPDATE SET mark = excluded.mark";
+        connection.prepare_cached(sql)?.execute(params![self.owner.id(), std::process::id(), self.mark])?;
+        Ok(())
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        self.database.writer().and_then(|connection| self.log.watched(connection))
+    }
+
+    /// Copies the write-ahead log into the database, as far as no reader needs it. Nothing is lost when that fails.
+    fn checkpoint(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        match connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Ok(()) => self.connection = Some(connection),
+            Err(error) => tracing::warn!(%error, "the log of the state database could not be copied into it"),
+        }
+        self.log.tried();
+    }
+}
+
+/// How long the write-ahead log is.
+#[derive(Default)]
+struct Log {
+    /// After the last commit, in pages.
+    pages: Arc<AtomicU32>,
+    /// When it was last copied, or should have been.
+    copied_at: u32,
+}
+
+impl Log {
+    /// Has SQLite tell the length after each commit of `connection`.
+    fn watched(&self, mut connection: Connection) -> rusqlite::Result<Connection> {
+        let pages = self.pages.clone();
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, now: i32| {
+            pages.store(now.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(connection)
+    }
+
+    /// Whether it grew by `bound` since it was copied last. It begins anew once it was copied and nobody reads it.
+    fn is_long(&mut self, bound: u32) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.copied_at {
+            self.copied_at = 0;
+        }
+        pages - self.copied_at >= bound
+    }
+
+    fn tried(&mut self) {
+        self.copied_at = self.pages.load(Ordering::Relaxed);
+    }
+}
+
+fn in_doubt(internal: impl std::fmt::Display) -> Error {
+    Error::new(Kind::InDoubt, "the state database failed while it was written, and what became of it is not known")
+        .hint("look at the disk; read the session again before going on")
+        .internal(internal)
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+fn read_mark(connection: &Connection, owner: i64) -> rusqlite::Result<Option<i64>> {
+    connection.query_row("SELECT mark FROM owners WHERE owner = ?1", [owner], |row| row.get(0)).optional()
+}

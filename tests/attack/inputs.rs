@@ -18,6 +18,7 @@ async fn arguments_are_checked_before_anything_runs() {
     for (arguments, kind) in cases {
         let outcome = lab.call_text("hostile", "allocate", arguments).await;
         assert_eq!(Lab::ending(&outcome), Ending::Failed(kind, Blame::Guest), "{arguments}: {outcome:?}");
+        assert!(outcome.result.as_ref().is_err_and(|error| !error.hints.is_empty()), "{arguments}: {outcome:?}");
         assert_eq!(outcome.metering.cpu_us, 0, "nothing ran");
     }
 }
@@ -29,7 +30,7 @@ async fn a18_arguments_ten_thousand_levels_deep_are_refused() {
     let outcome = lab.call_text("hostile", "allocate", &format!("{{\"amount\": {deep}}}")).await;
     let error = outcome.result.expect_err("too deep");
     assert_eq!(error.kind, Kind::Invalid);
-    assert!(error.message.contains("nested deeper"), "{error}");
+    assert!(error.message.contains("nested deeper") && !error.hints.is_empty(), "{error:?}");
     let outcome = lab.call_text("hostile", "allocate", r#"{"amount": 1}"#).await;
     assert_eq!(Lab::ending(&outcome), Ending::Done("1".to_owned()));
 }
@@ -51,6 +52,7 @@ async fn results_that_lie_are_the_guests_fault() {
     for tool in ["wrong-answer", "no-answer", "not-json", "not-object", "deep"] {
         let (ending, outcome) = lab.attack("raw-tool", tool, json!({})).await;
         assert_eq!(ending, Ending::Failed(Kind::Guest, Blame::Guest), "{tool}: {outcome:?}");
+        assert!(outcome.result.as_ref().is_err_and(|error| !error.hints.is_empty()), "{tool}: {outcome:?}");
     }
     let (ending, outcome) = lab.attack("raw-tool", "not-utf8", json!({})).await;
     assert!(matches!(ending, Ending::Failed(Kind::Guest, _)), "{outcome:?}");

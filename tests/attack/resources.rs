@@ -2,7 +2,7 @@
 
 use remit_core::{
     Blame, Kind,
-    limit::{CallLimits, STDIO_RING_BYTES},
+    limit::{CallLimits, HTTP_CHUNK_BYTES, HTTP_FIELDS_MAX_BYTES, STDIO_RING_BYTES},
 };
 use remit_tests::{Ending, Lab, fixture};
 use serde_json::json;
@@ -72,14 +72,24 @@ async fn a8_a_result_over_its_bound_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a9_header_floods_are_bounded() {
     let lab = hostile().await;
-    let (ending, outcome) = lab.attack("hostile", "headers", json!({ "amount": 100_000 })).await;
-    let bounded = match &ending {
-        Ending::Done(count) => count.parse::<u64>().is_ok_and(|count| count < 100),
-        Ending::Failed(kind, _) => matches!(kind, Kind::Limit | Kind::Guest),
-    };
-    assert!(bounded, "{outcome:?}");
-    let outcome = lab.call("hostile", "headers", json!({ "amount": 4 })).await;
-    assert_eq!(Lab::ending(&outcome), Ending::Done("4".to_owned()));
+    let most = HTTP_FIELDS_MAX_BYTES / 1024;
+    for flood in [100_000, most + 1] {
+        let (ending, outcome) = lab.attack("hostile", "headers", json!({ "amount": flood })).await;
+        let bounded = match &ending {
+            Ending::Done(count) => count.parse::<usize>().is_ok_and(|count| count <= most),
+            Ending::Failed(kind, _) => matches!(kind, Kind::Limit | Kind::Guest),
+        };
+        assert!(bounded, "{outcome:?}");
+    }
+    let outcome = lab.call("hostile", "headers", json!({ "amount": most / 2 })).await;
+    assert_eq!(Lab::ending(&outcome), Ending::Done((most / 2).to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a13_what_waits_of_an_outgoing_body_is_bounded() {
+    let lab = hostile().await;
+    let (ending, _) = lab.attack("hostile", "body_room", json!({})).await;
+    assert_eq!(ending, Ending::Done(HTTP_CHUNK_BYTES.to_string()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

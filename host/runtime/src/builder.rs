@@ -6,12 +6,18 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use remit_core::{Error, Result, audit::AuditSink, clock::Clock, secret::SecretSource, store::KvStore};
+use remit_core::{
+    Error, Result,
+    audit::AuditSink,
+    clock::Clock,
+    secret::SecretSource,
+    store::{KvStore, SessionStore},
+};
 use wasmtime::component::Linker;
 
 use crate::{
     capability::{self, Call, CallState, Services, http},
-    engine::{Engine, PoolSettings, Progress, Settings},
+    engine::{Engine, Guests, PoolSettings, Progress, Settings},
     host::{Host, Inner},
     quota::{Quota, Quotas},
     services::{MemoryKv, NoAudit, NoSecrets, SystemClock},
@@ -62,13 +68,15 @@ impl<C: Capability> AnyCapability for C {
     }
 }
 
-/// What a host is built from. Everything has a default: no audit log, no secrets, key-value storage in memory, no compile cache.
+/// What a host is built from. Everything has a default: no audit log, no secrets, key-value storage in memory, no
+/// sessions, no compile cache.
 #[derive(Default)]
 pub struct Builder {
     settings: Settings,
     audit: Option<Arc<dyn AuditSink>>,
     secrets: Option<Arc<dyn SecretSource>>,
     kv: Option<Arc<dyn KvStore>>,
+    sessions: Option<Arc<dyn SessionStore>>,
     clock: Option<Arc<dyn Clock>>,
     gateway: Option<http::Gateway>,
     custom: Vec<Arc<dyn AnyCapability>>,
@@ -128,6 +136,13 @@ impl Builder {
         self
     }
 
+    /// Keeps sessions there; without a store, no agent runs.
+    #[must_use]
+    pub fn sessions(mut self, sessions: Arc<dyn SessionStore>) -> Self {
+        self.sessions = Some(sessions);
+        self
+    }
+
     /// Takes time from there.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -168,6 +183,7 @@ impl Builder {
     /// # Errors
     /// `host` when the engine cannot be set up; `invalid` when two capabilities serve one interface.
     pub fn build(self) -> Result<Host> {
+        let agent_settings = Settings { guests: Guests::Agents, ..self.settings.clone() };
         let engine = Engine::new(self.settings)?;
         let mut linker = Linker::new(engine.wasmtime());
         capability::link(&mut linker).map_err(|error| Error::host("the host's interfaces cannot be linked", error))?;
@@ -178,6 +194,7 @@ impl Builder {
             audit: self.audit.unwrap_or_else(|| Arc::new(NoAudit)),
             secrets: self.secrets.unwrap_or_else(|| Arc::new(NoSecrets)),
             kv: self.kv.unwrap_or_else(|| Arc::new(MemoryKv::default())),
+            sessions: self.sessions,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             gateway: match self.gateway {
                 Some(gateway) => gateway,
@@ -185,6 +202,9 @@ impl Builder {
             },
         };
         let quotas = Quotas::new(self.per_principal, self.per_project);
-        Ok(Host::from(Arc::new_cyclic(|me: &Weak<Inner>| Inner::new(me.clone(), engine, linker, Arc::new(services), self.custom, quotas))))
+        let services = Arc::new(services);
+        Ok(Host::from(Arc::new_cyclic(|me: &Weak<Inner>| {
+            Inner::new(me.clone(), engine, linker, services, self.custom, quotas, agent_settings)
+        })))
     }
 }

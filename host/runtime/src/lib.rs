@@ -9,6 +9,7 @@ pub mod plugin;
 pub mod project;
 mod quota;
 pub mod services;
+pub mod session;
 
 pub use builder::{Builder, Capability};
 pub use host::{Host, Outcome, Project, Request};
@@ -16,3 +17,4 @@ pub use output::{Content, Output};
 pub use plugin::Plugin;
 pub use quota::Quota;
 pub use remit_core as core;
+pub use session::{Patience, Ran, RunRequest, TurnEnd, Verdict};

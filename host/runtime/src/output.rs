@@ -3,21 +3,21 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use remit_bindings::tool::remit::tool::types as wit;
 use remit_core::{Error, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// A result: pieces for people and models, and the same for programs.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Output {
     /// Pieces in the order in which they are shown.
     pub content: Vec<Content>,
     /// An object that fits the tool's output schema.
-    #[serde(rename = "structuredContent", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "structuredContent", skip_serializing_if = "Option::is_none", default)]
     pub structured: Option<Value>,
 }
 
 /// One piece of a result. `data` and `blob` are base64.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
 #[allow(missing_docs, reason = "the fields are MCP's own")]
 pub enum Content {
@@ -31,9 +31,9 @@ pub enum Content {
     ResourceLink {
         uri: String,
         name: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         description: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", default)]
         mime_type: Option<String>,
     },
     /// An embedded resource.
@@ -41,19 +41,19 @@ pub enum Content {
 }
 
 /// The content of an embedded resource: `text` or `blob`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Embedded {
     /// What names it.
     pub uri: String,
     /// Its media type.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub mime_type: Option<String>,
     /// Text in UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub text: Option<String>,
     /// Bytes, in base64.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", default)]
     pub blob: Option<String>,
 }
 
@@ -95,11 +95,14 @@ pub fn too_large(size: usize, max_bytes: usize) -> Error {
         .hint("ask the tool for less, or raise `limits.output_kib` of the plugin in `remit.toml`")
 }
 
+/// What to do about a result that is not what was promised.
+const MISTAKE: &str = "this is a mistake in the plugin: structured output is one JSON object, at most 128 levels deep";
+
 fn parse(text: &str) -> Result<Value> {
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(Error::guest("the tool's structured result is not a JSON object")),
-        Err(error) => Err(Error::guest("the tool's structured result is not JSON").internal(error)),
+        Ok(_) => Err(Error::guest("the tool's structured result is not a JSON object").hint(MISTAKE)),
+        Err(error) => Err(Error::guest("the tool's structured result is not JSON").hint(MISTAKE).internal(error)),
     }
 }
 

@@ -84,17 +84,22 @@ impl progress::Host for CallState {
 
 impl logging::Host for CallState {
     async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        let level = match level {
-            Level::Trace => "trace",
-            Level::Debug => "debug",
-            Level::Info => "info",
-            Level::Warn => "warn",
-            Level::Error => "error",
-            Level::Critical => "critical",
-        };
-        let message = visible(&message, GUEST_TEXT_MAX_CHARS);
-        let message = if context.is_empty() { message } else { format!("{}: {message}", visible(&context, 64)) };
-        self.call.event(Event::Log { level, message });
+        self.call.event(log_event(level, &context, &message));
         Ok(())
     }
+}
+
+/// A guest's line for the log, safe to show.
+pub(crate) fn log_event(level: Level, context: &str, message: &str) -> Event {
+    let level = match level {
+        Level::Trace => "trace",
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+        Level::Critical => "critical",
+    };
+    let message = visible(message, GUEST_TEXT_MAX_CHARS);
+    let message = if context.is_empty() { message } else { format!("{}: {message}", visible(context, 64)) };
+    Event::Log { level, message }
 }

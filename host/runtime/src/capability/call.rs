@@ -12,7 +12,7 @@ use remit_core::{
     grant::{Decision, Request, Resolved, decide},
     identity::Context,
     secret::SecretSource,
-    store::KvStore,
+    store::{KvStore, SessionStore},
 };
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -28,6 +28,8 @@ pub struct Services {
     pub secrets: Arc<dyn SecretSource>,
     /// Key-value storage.
     pub kv: Arc<dyn KvStore>,
+    /// Where sessions are kept, where they are.
+    pub sessions: Option<Arc<dyn SessionStore>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Name lookup and TLS of the HTTP gateway.

@@ -27,9 +27,21 @@ const BACKTRACE_MAX_FRAMES: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 const RESERVATION_BYTES: u64 = 4 << 30;
 const GUARD_BYTES: u64 = 32 << 20;
 
-/// How an engine is set up. By default: on demand, without a cache on disk or a compile worker.
+/// Who runs on an engine. Agents get deterministic numbers: their turns are replayed, perhaps on another machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guests {
+    /// Tools.
+    #[default]
+    Tools,
+    /// Agents.
+    Agents,
+}
+
+/// How an engine is set up. By default: for tools, on demand, without a cache on disk or a compile worker.
 #[derive(Clone)]
 pub struct Settings {
+    /// Who runs on it.
+    pub guests: Guests,
     /// The pool that instances are taken from; `None` allocates on demand, which starts 3–4 ms faster and suits one-shot commands.
     pub pool: Option<PoolSettings>,
     /// Where compiled code is kept between processes; `None` keeps none.
@@ -69,6 +81,7 @@ impl Default for PoolSettings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            guests: Guests::Tools,
             pool: None,
             cache_dir: None,
             cache_max_bytes: 1 << 30,
@@ -91,12 +104,12 @@ const fn memory_max_bytes() -> usize {
     CallLimits::MEMORY_MAX_MIB as usize * MIB
 }
 
-/// An engine for `pool`, or one that allocates on demand.
+/// An engine for `guests` with `pool`, or one that allocates on demand.
 ///
 /// # Errors
 /// `invalid` when the pool's settings are out of range; `host` when its address space cannot be reserved.
-pub(super) fn engine(pool: Option<PoolSettings>) -> Result<wasmtime::Engine> {
-    let mut config = compile_config();
+pub(super) fn engine(guests: Guests, pool: Option<PoolSettings>) -> Result<wasmtime::Engine> {
+    let mut config = compile_config(guests == Guests::Agents);
     match pool {
         Some(pool) => config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling(pool)?)),
         None => config.allocation_strategy(InstanceAllocationStrategy::OnDemand),
@@ -113,13 +126,13 @@ pub(super) fn engine(pool: Option<PoolSettings>) -> Result<wasmtime::Engine> {
 }
 
 /// What compiled code depends on, and what is the same for every engine.
-fn compile_config() -> Config {
+fn compile_config(deterministic: bool) -> Config {
     let mut config = Config::new();
     config
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
-        .cranelift_nan_canonicalization(false)
-        .relaxed_simd_deterministic(false)
+        .cranelift_nan_canonicalization(deterministic)
+        .relaxed_simd_deterministic(deterministic)
         .parallel_compilation(true)
         .epoch_interruption(true)
         .consume_fuel(false)

@@ -12,6 +12,10 @@ const FRAMES_MAX: usize = 16;
 const FRAME_MAX_CHARS: usize = 160;
 /// Longest reason, as wasmtime worded it, that is shown.
 const REASON_MAX_CHARS: usize = 400;
+/// What to do about a component that fails by itself.
+const MISTAKE: &str = "this is a mistake in the plugin: tell its author";
+/// What to do about a bound that nobody can raise.
+const LESS: &str = "ask the tool for less at once: this bound is the host's own";
 
 /// Why a call failed, and where in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,24 +109,24 @@ fn refuses_minimum(error: &wasmtime::Error) -> bool {
 /// Bounds other than memory and time. Most have no type of their own in wasmtime; its sentences are matched, and a test of each keeps
 /// them true.
 fn bound(error: &wasmtime::Error) -> Option<Error> {
-    let reason = if error.is::<PoolConcurrencyLimitError>() {
-        "the host has no room for another instance"
+    let (reason, hint) = if error.is::<PoolConcurrencyLimitError>() {
+        ("the host has no room for another instance", "try again when another call has ended")
     } else if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) {
-        "it holds too many host resources at once"
+        ("it holds too many host resources at once", LESS)
     } else if says(error, "fuel allocated for hostcalls has been exhausted") {
-        "it passed too much data to the host"
+        ("it passed too much data to the host", LESS)
     } else if says(error, "store handle limit exceeded") {
-        "it holds too many handles at once"
+        ("it holds too many handles at once", LESS)
     } else if says(error, "resource limit exceeded:") {
-        "it has too many instances, memories or tables"
+        ("it has too many instances, memories or tables", "build it as fewer components")
     } else if matches!(error.downcast_ref(), Some(Trap::AllocationTooLarge)) {
-        "it wanted too much memory at once"
+        ("it wanted too much memory at once", LESS)
     } else if refuses_minimum(error) {
-        "it needs more memory than it may have"
+        ("it needs more memory than it may have", "give it more: `limits = { memory_mib = … }`")
     } else {
         return None;
     };
-    Some(Error::limit(format!("the component was stopped: {reason}")))
+    Some(Error::limit(format!("the component was stopped: {reason}")).hint(hint))
 }
 
 fn says(error: &wasmtime::Error, words: &str) -> bool {
@@ -131,7 +135,7 @@ fn says(error: &wasmtime::Error, words: &str) -> bool {
 
 fn exit(error: &wasmtime::Error) -> Option<Error> {
     let I32Exit(code) = error.downcast_ref()?;
-    Some(Error::guest(format!("the component exited with code {code} before it answered")))
+    Some(Error::guest(format!("the component exited with code {code} before it answered")).hint(MISTAKE))
 }
 
 fn trap(error: &wasmtime::Error) -> Option<Error> {
@@ -146,7 +150,7 @@ fn trap(error: &wasmtime::Error) -> Option<Error> {
         Trap::CannotEnterComponent => "an earlier failure closed it".to_owned(),
         other => other.to_string().trim_start_matches("wasm trap: ").to_owned(),
     };
-    Some(Error::guest(format!("the component stopped: {reason}")))
+    Some(Error::guest(format!("the component stopped: {reason}")).hint(MISTAKE))
 }
 
 /// What has no class of its own: values that break the component model's rules, which is the guest's doing, and failures of the
@@ -155,7 +159,7 @@ fn other(error: &wasmtime::Error) -> Error {
     if error.chain().any(|cause| cause.is::<std::io::Error>()) {
         return Error::new(Kind::Host, "the component failed because of the host");
     }
-    Error::guest(format!("the component failed: {}", visible(&error.root_cause().to_string(), REASON_MAX_CHARS)))
+    Error::guest(format!("the component failed: {}", visible(&error.root_cause().to_string(), REASON_MAX_CHARS))).hint(MISTAKE)
 }
 
 /// The names in the backtrace; wasmtime's own rendering demangles them, one line a frame: `0: 0x1c - module!name`.

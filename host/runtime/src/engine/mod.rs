@@ -17,7 +17,11 @@ mod ticker;
 
 use std::{sync::Arc, time::Instant};
 
-use remit_core::{Error, Kind, Result, limit::COMPONENT_HANDLES_MAX, plugin::Digest};
+use remit_core::{
+    Error, Kind, Result,
+    limit::{COMPONENT_HANDLES_MAX, HOSTCALL_FUEL},
+    plugin::Digest,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout_at,
@@ -27,13 +31,13 @@ use wasmtime::{Store, component::Component};
 use self::{cache::Cache, loads::Loads, ticker::Ticker};
 pub use self::{
     compile::{Progress, compile_worker_main},
-    config::{PoolSettings, Settings},
+    config::{Guests, PoolSettings, Settings},
     error::Failed,
     limiter::{Limiter, Refused},
     meter::CpuMeter,
     ticker::DeadlinePassed,
 };
-use crate::capability::CallState;
+use crate::{capability::CallState, session::AgentState};
 
 /// One configured wasmtime engine with all that it needs to run calls. Cheap to share; its ticker ends with it.
 pub struct Engine {
@@ -56,7 +60,7 @@ impl Engine {
     /// `invalid` for settings out of range; `denied` for an unsafe cache folder; `host` when the pool's address space or the ticker's
     /// thread cannot be had.
     pub fn new(settings: Settings) -> Result<Arc<Self>> {
-        let wasmtime = config::engine(settings.pool)?;
+        let wasmtime = config::engine(settings.guests, settings.pool)?;
         let cache = match settings.cache_dir.as_deref().map(|path| Cache::open(path, settings.cache_max_bytes)).transpose() {
             Err(error) if error.kind == Kind::Unavailable => {
                 tracing::warn!(reason = %error, "compiled code is not kept");
@@ -105,10 +109,21 @@ impl Engine {
     /// The store of one call: its limiter, deadline, handle bound and `hostcall_fuel` (bytes that may be lifted out of the guest;
     /// usually [`HOSTCALL_FUEL`](remit_core::limit::HOSTCALL_FUEL)) are set.
     pub fn store(&self, state: CallState, deadline: Instant, hostcall_fuel: usize) -> Store<CallState> {
-        self.bounded(state, |state| &mut state.limiter, deadline, hostcall_fuel)
+        self.bounded(state, |state| &mut state.limiter, move || deadline, hostcall_fuel)
     }
 
-    fn bounded<T: 'static>(&self, state: T, limiter: fn(&mut T) -> &mut Limiter, deadline: Instant, hostcall_fuel: usize) -> Store<T> {
+    /// The store of one turn of an agent; `deadline` is asked again at each epoch, since it moves on with each step of the turn.
+    pub fn agent_store(&self, state: AgentState, deadline: impl Fn() -> Instant + Send + Sync + 'static) -> Store<AgentState> {
+        self.bounded(state, |state| &mut state.limiter, deadline, HOSTCALL_FUEL)
+    }
+
+    fn bounded<T: 'static>(
+        &self,
+        state: T,
+        limiter: fn(&mut T) -> &mut Limiter,
+        deadline: impl Fn() -> Instant + Send + Sync + 'static,
+        hostcall_fuel: usize,
+    ) -> Store<T> {
         let mut store = Store::new(&self.wasmtime, state);
         store.limiter(move |state| limiter(state));
         store.set_hostcall_fuel(hostcall_fuel);

@@ -77,13 +77,13 @@ impl Ticker {
     }
 
     /// Lets `store` run until `deadline`: it yields to its neighbours every epoch and is stopped with [`DeadlinePassed`] in the first
-    /// epoch after the deadline.
-    pub(super) fn arm<T: 'static>(&self, store: &mut Store<T>, deadline: Instant) {
+    /// epoch after the deadline, which is asked for each time.
+    pub(super) fn arm<T: 'static>(&self, store: &mut Store<T>, deadline: impl Fn() -> Instant + Send + Sync + 'static) {
         let in_flight = InFlight::enter(self);
         let armed = self.epoch();
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| {
-            if Instant::now() < deadline {
+            if Instant::now() < deadline() {
                 return Ok(UpdateDeadline::Yield(1));
             }
             Err(DeadlinePassed { armed, stopped: in_flight.shared.epoch.load(Ordering::SeqCst) }.into())

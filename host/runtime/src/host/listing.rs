@@ -8,7 +8,7 @@ use remit_core::{
     grant::{Declared, Grants, Resolved},
     identity::{Principal, Role},
     limit::{CallLimits, HOSTCALL_FUEL, TOOLS_MAX},
-    plugin::{Definition, Digest, Effect, text::visible},
+    plugin::{Definition, Digest, Effect, Kind, inspect::inspect_interface, text::visible},
 };
 
 use super::{Inner, Request, Running};
@@ -19,6 +19,9 @@ use crate::{
 
 impl Inner {
     pub(super) async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
+        if inspect_interface(component, &self.interfaces)?.kind == Kind::Agent {
+            return Ok(vec![self.agents()?.describe(name, component).await?]);
+        }
         let limits = CallLimits::default();
         let deadline = now() + Duration::from_millis(limits.deadline_ms);
         let compiled = self.engine.component(name, component, &Digest::of(component)).await?;
@@ -45,7 +48,11 @@ impl Inner {
     }
 }
 
-fn definition(listed: wit::Definition) -> Result<Definition> {
+/// What a guest says of a tool, or of itself.
+///
+/// # Errors
+/// `invalid` when it is not acceptable.
+pub(crate) fn definition(listed: wit::Definition) -> Result<Definition> {
     let schema = |text: &str| {
         serde_json::from_str(text)
             .map_err(|error| Error::invalid(format!("a schema of the tool `{}` is not JSON: {error}", visible(&listed.name, 64))))

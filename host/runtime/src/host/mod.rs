@@ -1,12 +1,15 @@
 //! The façade: a host loads projects and calls their tools.
 
+mod inside;
 mod listing;
 mod nested;
+
+pub(crate) use listing::definition;
 
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
     time::{Duration, Instant},
 };
 
@@ -26,10 +29,11 @@ use wasmtime::{Store, component::Linker};
 use crate::{
     builder::{AnyCapability, Builder},
     capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
-    engine::{CpuMeter, Engine, Failed, Limiter, Permit},
+    engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
     plugin::{Loaded, Plugin, Source, Tool, plain_definitions},
     quota::Quotas,
+    session::Agents,
 };
 
 /// Runs tools. Cheap to clone; every clone is the same host.
@@ -99,6 +103,9 @@ pub(crate) struct Inner {
     interfaces: Vec<&'static str>,
     quotas: Arc<Quotas>,
     projects: RwLock<HashMap<String, Arc<Served>>>,
+    /// What runs agents, made when the first one is run.
+    agents: OnceLock<Result<Agents>>,
+    agent_settings: Settings,
     stopping: watch::Sender<bool>,
     killed: watch::Sender<bool>,
 }
@@ -190,6 +197,10 @@ impl Host {
         })
     }
 
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.0
+    }
+
     /// Calls that run now.
     pub fn in_flight(&self) -> usize {
         self.0.stopping.receiver_count()
@@ -226,17 +237,29 @@ impl Inner {
         services: Arc<Services>,
         custom: Vec<Arc<dyn AnyCapability>>,
         quotas: Arc<Quotas>,
+        agent_settings: Settings,
     ) -> Self {
         let interfaces = custom.iter().flat_map(|custom| custom.interfaces()).copied().collect();
         let (stopping, killed) = (watch::Sender::new(false), watch::Sender::new(false));
-        Self { me, engine, linker, services, custom, interfaces, quotas, projects: RwLock::default(), stopping, killed }
+        Self {
+            me,
+            engine,
+            linker,
+            services,
+            custom,
+            interfaces,
+            quotas,
+            projects: RwLock::default(),
+            agents: OnceLock::new(),
+            agent_settings,
+            stopping,
+            killed,
+        }
     }
 
-    fn context(&self, principal: Principal, role: Role) -> Result<Context> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(|error| Error::host("the machine gives no randomness", error))?;
+    pub(crate) fn context(&self, principal: Principal, role: Role) -> Result<Context> {
         Ok(Context {
-            call: CallId::new(self.services.clock.now(), u128::from_le_bytes(random)),
+            call: CallId::new(self.services.clock.now(), self.random()?),
             principal,
             role,
             delegation: Vec::new(),
@@ -247,7 +270,7 @@ impl Inner {
         })
     }
 
-    async fn call(&self, context: &Context, request: &Request<'_>, outermost: bool) -> Outcome {
+    pub(crate) async fn call(&self, context: &Context, request: &Request<'_>, outermost: bool) -> Outcome {
         let started = now();
         let denials = Denials::default();
         let mut running = Running::default();
@@ -276,13 +299,13 @@ impl Inner {
         denials: &Denials,
         running: &mut Running,
     ) -> Result<(Output, usize), Failed> {
-        let mut killed = self.killed.subscribe();
-        let _in_flight = self.stopping.subscribe();
-        if *self.stopping.borrow() {
-            return Err(Error::unavailable("the host is shutting down").into());
-        }
+        let (_in_flight, mut killed) = self.enter()?;
         let (served, plugin) = self.find(request)?;
         running.digest = Some(plugin.spec.digest);
+        if plugin.spec.kind == PluginKind::Agent {
+            let error = Error::invalid(format!("`{}` is an agent: it runs in a session", plugin.spec.name));
+            return Err(error.hint(format!("remit run {}", plugin.spec.name)).into());
+        }
         let tool = plugin.tool(request.tool)?;
         self.admissible(context, request, &plugin, denials)?;
         let arguments = tool.arguments(request.arguments)?;

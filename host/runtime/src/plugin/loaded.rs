@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use remit_bindings::tool::{ToolPre, remit::tool::types::Failure};
+use remit_bindings::{
+    agent::AgentPre,
+    tool::{ToolPre, remit::tool::types::Failure},
+};
 use remit_core::{
     Error, Result,
     grant::Resolved,
@@ -31,6 +34,7 @@ use crate::{
     capability::{CallState, Rights, fs},
     engine::{Engine, Failed},
     output::Output,
+    session::{AgentState, Agents},
 };
 
 /// Most principals whose rights are kept ready; beyond that they are resolved anew.
@@ -41,6 +45,7 @@ pub(crate) struct Loaded {
     pub spec: Plugin,
     tools: HashMap<String, Arc<Tool>>,
     linked: OnceCell<Linked>,
+    agent: OnceCell<AgentPre<AgentState>>,
     rights: Mutex<HashMap<(Principal, Effect), Arc<Rights>>>,
 }
 
@@ -74,7 +79,7 @@ impl Loaded {
                 return Err(Error::invalid(format!("two tools are named `{}`", definition.name)));
             }
         }
-        Ok(Self { spec, tools, linked: OnceCell::new(), rights: Mutex::default() })
+        Ok(Self { spec, tools, linked: OnceCell::new(), agent: OnceCell::new(), rights: Mutex::default() })
     }
 
     /// The tool `name`.
@@ -84,8 +89,8 @@ impl Loaded {
     pub fn tool(&self, name: &str) -> Result<&Arc<Tool>> {
         self.tools.get(name).ok_or_else(|| {
             let names: Vec<_> = self.spec.definitions.iter().map(|tool| tool.name.as_str()).collect();
-            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64)))
-                .hint(format!("it has: {}", names.join(", ")))
+            let has = if names.is_empty() { "no tools".to_owned() } else { names.join(", ") };
+            Error::not_found(format!("`{}` has no tool `{}`", self.spec.name, visible(name, 64))).hint(format!("it has: {has}"))
         })
     }
 
@@ -123,6 +128,49 @@ impl Loaded {
         self.linked.get_or_try_init(link).await.map(|_| ())
     }
 
+    /// Compiles and links the component of an agent, once; a failure is not remembered.
+    ///
+    /// # Errors
+    /// Those of reading, compiling and linking.
+    pub async fn link_agent(&self, agents: &Agents) -> Result<&AgentPre<AgentState>> {
+        let link = async || {
+            let bytes = self.spec.source.read(&self.spec.digest)?;
+            let component = agents.component(self.spec.name.as_str(), &bytes, &self.spec.digest).await?;
+            agents.prepare(&component).map_err(|error| {
+                let refused = Error::invalid(format!("`{}` cannot be linked as an agent", self.spec.name));
+                refused.hint("an agent reaches the world through its tools alone").internal(format!("{error:#}"))
+            })
+        };
+        self.agent.get_or_try_init(link).await
+    }
+
+    /// Checks the input of a turn, where the agent says what it takes.
+    ///
+    /// # Errors
+    /// Those of [`Tool::arguments`].
+    pub fn turn_input(&self, input: &str) -> Result<()> {
+        self.handler()?.arguments(input).map(|_| ())
+    }
+
+    /// Checks the output of a turn.
+    ///
+    /// # Errors
+    /// `limit` over the plugin's bound; `guest` when it is no JSON, or does not fit the output schema.
+    pub fn check_turn(&self, output: &str) -> Result<()> {
+        let max_bytes = self.spec.limits.output_bytes();
+        if output.len() > max_bytes {
+            return Err(crate::output::too_large(output.len(), max_bytes));
+        }
+        let value: Value = serde_json::from_str(output).map_err(|error| Error::guest("the agent's output is not JSON").internal(error))?;
+        self.handler()?.check_structured(&value)
+    }
+
+    /// The one definition of an agent.
+    fn handler(&self) -> Result<&Tool> {
+        let tool = self.tools.values().next();
+        tool.map(AsRef::as_ref).ok_or_else(|| Error::invalid(format!("the agent `{}` does not say what it takes", self.spec.name)))
+    }
+
     fn prepare(&self, bytes: &[u8], component: &Component, linker: &Linker<CallState>, interfaces: &[&str]) -> Result<Linked> {
         let unlinked = |error: wasmtime::Error| match inspect(bytes, interfaces) {
             Err(refusal) => refusal,
@@ -131,7 +179,7 @@ impl Loaded {
         let pre = linker.instantiate_pre(component).map_err(unlinked)?;
         match self.spec.kind {
             Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
-            Kind::Agent => Err(Error::unavailable("agents are not served by this version").hint("call its tools, or wait for sessions")),
+            Kind::Agent => Err(Error::host("an agent was linked as a tool", &self.spec.name)),
             Kind::Plain => {
                 let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
                 let mut exports = HashMap::new();
@@ -222,7 +270,8 @@ impl Tool {
     /// `limit` over [`ARGUMENTS_MAX_BYTES`]; `invalid` for anything that is no JSON, too deep, or does not fit the schema.
     pub fn arguments(&self, text: &str) -> Result<Value> {
         if text.len() > ARGUMENTS_MAX_BYTES {
-            return Err(Error::limit(format!("the arguments have {} bytes; at most {ARGUMENTS_MAX_BYTES} are accepted", text.len())));
+            return Err(Error::limit(format!("the arguments have {} bytes; at most {ARGUMENTS_MAX_BYTES} are accepted", text.len()))
+                .hint("send less at once, or name a file that the tool may read"));
         }
         check_depth(text)?;
         let arguments: Value = serde_json::from_str(text).map_err(|error| {
@@ -249,10 +298,20 @@ impl Tool {
     /// # Errors
     /// `guest` when it does not fit, or structured output is promised and missing.
     pub fn check_output(&self, output: &Output) -> Result<()> {
+        match (&self.output, &output.structured) {
+            (None, _) => Ok(()),
+            (Some(_), None) => Err(Error::guest(format!("`{}` promises structured output and returned none", self.definition.name))
+                .hint("this is a mistake in the plugin: its output schema and its output differ")),
+            (Some(_), Some(structured)) => self.check_structured(structured),
+        }
+    }
+
+    /// Checks structured output against the output schema, where there is one.
+    ///
+    /// # Errors
+    /// `guest` when it does not fit.
+    pub fn check_structured(&self, structured: &Value) -> Result<()> {
         let Some(validator) = &self.output else { return Ok(()) };
-        let Some(structured) = &output.structured else {
-            return Err(Error::guest(format!("`{}` promises structured output and returned none", self.definition.name)));
-        };
         match validator.iter_errors(structured).next() {
             None => Ok(()),
             Some(error) => Err(Error::guest(format!("the result of `{}` does not fit its schema", self.definition.name))
@@ -273,7 +332,8 @@ fn check_depth(text: &str) -> Result<()> {
             b'{' | b'[' if !in_string => {
                 depth += 1;
                 if depth > JSON_MAX_DEPTH {
-                    return Err(Error::invalid(format!("the arguments are nested deeper than {JSON_MAX_DEPTH} levels")));
+                    return Err(Error::invalid(format!("the arguments are nested deeper than {JSON_MAX_DEPTH} levels"))
+                        .hint("pass what is deeper as text"));
                 }
             }
             b'}' | b']' if !in_string => depth = depth.saturating_sub(1),

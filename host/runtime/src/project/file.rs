@@ -47,7 +47,7 @@ fn open(path: &Path) -> Result<Option<(File, Metadata)>> {
 
 fn contents(path: &Path, file: File, meta: &Metadata, max_bytes: u64) -> Result<Vec<u8>> {
     if !meta.is_file() {
-        return Err(Error::invalid(format!("`{}` is not a regular file", name(path))));
+        return Err(Error::invalid(format!("`{}` is not a regular file", name(path))).hint("put a regular file in its place"));
     }
     let mut bytes = Vec::new();
     file.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| failed(path, "read", error))?;

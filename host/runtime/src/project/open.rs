@@ -174,7 +174,8 @@ impl OpenProject {
             });
         };
         if bytes.len() as u64 > COMPONENT_MAX_BYTES {
-            return Err(Error::limit(format!("the component of `{name}` has more than {} MiB", COMPONENT_MAX_BYTES >> 20)));
+            return Err(Error::limit(format!("the component of `{name}` has more than {} MiB", COMPONENT_MAX_BYTES >> 20))
+                .hint("strip debug information: `wasm-tools strip`"));
         }
         let digest = Digest::of(&bytes);
         Ok(Artefact { path, bytes, digest })

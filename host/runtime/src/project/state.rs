@@ -78,6 +78,14 @@ impl StateFolder {
         }
     }
 
+    /// Where sessions are kept; the folder is made.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
+    pub fn sessions(&self) -> Result<PathBuf> {
+        self.folder("sessions")
+    }
+
     /// The audit log; its folder is made.
     ///
     /// # Errors

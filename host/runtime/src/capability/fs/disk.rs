@@ -7,18 +7,20 @@ use std::{
     fs::File,
     hash::{DefaultHasher, Hash, Hasher},
     io,
-    path::Path,
     sync::Arc,
     time::SystemTime,
 };
 
-use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, SystemTimeSpec};
+use cap_fs_ext::{FollowSymlinks, MetadataExt, OpenOptionsFollowExt};
 use cap_std::{
     fs::{Dir, FileTypeExt, Metadata, OpenOptions, OpenOptionsExt},
     time::SystemTime as CapTime,
 };
 use remit_bindings::filesystem::types::{DescriptorStat, DescriptorType, ErrorCode, MetadataHashValue};
-use rustix::{fd::AsFd, fs::OFlags};
+use rustix::{
+    fd::AsFd,
+    fs::{OFlags, Timestamps},
+};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 
 use super::{failure::Failure, path::entry, quota::Usage};
@@ -142,8 +144,13 @@ impl Site {
         if self.follow { FollowSymlinks::Yes } else { FollowSymlinks::No }
     }
 
-    /// Looks at the path's end; on Linux without opening it, so that not even a device or a named pipe notices.
+    /// Looks at the path's end.
     pub fn look(&self) -> Result<Facts, Failure> {
+        Ok(self.reach()?.1)
+    }
+
+    /// The path's end and what it is; on Linux without opening it, so that not even a device or a named pipe notices.
+    fn reach(&self) -> Result<(File, Facts), Failure> {
         let mut options = OpenOptions::new();
         options.read(true).follow(self.follow());
         #[cfg(target_os = "linux")]
@@ -151,12 +158,13 @@ impl Site {
         #[cfg(not(target_os = "linux"))]
         options.nonblock(true).custom_flags(OFlags::NOCTTY.bits() as i32);
         let file = self.dir.open_with(&self.path, &options)?.into_std();
-        Facts::of(&file)?.on(self.volume)
+        let facts = Facts::of(&file)?.on(self.volume)?;
+        Ok((file, facts))
     }
 
     /// The folder that holds the path's end.
     pub fn holder(&self) -> Result<Holder, Failure> {
-        let entry = entry(&self.path).ok_or(if self.path.starts_with('/') { ErrorCode::NotPermitted } else { ErrorCode::Invalid })?;
+        let entry = entry(&self.path).ok_or(ErrorCode::Invalid)?;
         let dir = match entry.folder {
             "." => Arc::clone(&self.dir),
             folder => Arc::new(self.dir.open_dir(folder)?),
@@ -225,25 +233,18 @@ impl Site {
         Ok(holder.dir.remove_dir(&holder.name)?)
     }
 
-    /// Sets times; `None` leaves one as it is.
-    pub fn set_times(&self, times: Times) -> Result<(), Failure> {
-        if let Some(failure) = Failure::of_kind(self.look()?.kind()) {
+    /// Sets times. Whatever takes the place of what was looked at is left alone, and a named pipe holds nobody (F10).
+    pub fn set_times(&self, times: &Timestamps) -> Result<(), Failure> {
+        let (file, facts) = self.reach()?;
+        if let Some(failure) = Failure::of_kind(facts.kind()) {
             return Err(failure);
         }
-        let path = Path::new(&self.path);
-        match self.follow {
-            true => self.dir.set_times(path, times.accessed, times.modified)?,
-            false => self.dir.set_symlink_times(path, times.accessed, times.modified)?,
-        }
+        #[cfg(target_os = "linux")]
+        rustix::fs::utimensat(file, "", times, rustix::fs::AtFlags::EMPTY_PATH)?;
+        #[cfg(not(target_os = "linux"))]
+        rustix::fs::futimens(file, times)?;
         Ok(())
     }
-}
-
-/// Times to set; `None` leaves one as it is.
-#[derive(Debug)]
-pub(super) struct Times {
-    pub accessed: Option<SystemTimeSpec>,
-    pub modified: Option<SystemTimeSpec>,
 }
 
 impl Holder {

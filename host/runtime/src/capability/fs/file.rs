@@ -2,12 +2,12 @@
 
 use std::{os::unix::fs::FileExt, sync::Arc};
 
-use cap_fs_ext::SystemTimeSpec;
 use remit_bindings::filesystem::{
     Descriptor, FsError, FsResult, Node,
     types::{Advice, ErrorCode, NewTimestamp},
 };
 use remit_core::{grant::Access, limit::FS_READ_MAX_BYTES};
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use wasmtime::component::Resource;
 use wasmtime_wasi::{
     filesystem::{Descriptor as Engine, File, WasiFilesystemCtx, WasiFilesystemCtxView},
@@ -15,7 +15,6 @@ use wasmtime_wasi::{
 };
 
 use super::{
-    disk::Times,
     failure::{Failure, error_code},
     quota::{Counted, Usage},
     view::{View, blocking},
@@ -153,33 +152,18 @@ pub(super) fn advise(file: &std::fs::File, offset: u64, len: u64, advice: Advice
 }
 
 /// The times that a guest wants to set.
-pub(super) fn times(accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<Times> {
-    Ok(Times { accessed: time(accessed)?, modified: time(modified)? })
+pub(super) fn times(accessed: NewTimestamp, modified: NewTimestamp) -> Result<Timestamps, ErrorCode> {
+    Ok(Timestamps { last_access: time(accessed)?, last_modification: time(modified)? })
 }
 
-fn time(time: NewTimestamp) -> Result<Option<SystemTimeSpec>, ErrorCode> {
+fn time(time: NewTimestamp) -> Result<Timespec, ErrorCode> {
     let at = match time {
-        NewTimestamp::NoChange => return Ok(None),
-        NewTimestamp::Now => return Ok(Some(SystemTimeSpec::SymbolicNow)),
+        NewTimestamp::NoChange => return Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }),
+        NewTimestamp::Now => return Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_NOW }),
         NewTimestamp::Timestamp(at) => at,
     };
     // `Duration::new` panics when the nanoseconds carry over the largest number of seconds.
     let seconds = at.seconds.checked_add(u64::from(at.nanoseconds / 1_000_000_000)).ok_or(ErrorCode::Overflow)?;
     let since = std::time::Duration::new(seconds, at.nanoseconds % 1_000_000_000);
-    let at = std::time::SystemTime::UNIX_EPOCH.checked_add(since).ok_or(ErrorCode::Overflow)?;
-    Ok(Some(SystemTimeSpec::Absolute(cap_std::time::SystemTime::from_std(at))))
-}
-
-/// Sets the times of an open file.
-pub(super) fn set_file_times(file: &std::fs::File, times: Times) -> Result<(), Failure> {
-    use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, futimens};
-    let spec = |time: Option<SystemTimeSpec>| match time {
-        None => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }),
-        Some(SystemTimeSpec::SymbolicNow) => Ok(Timespec { tv_sec: 0, tv_nsec: UTIME_NOW }),
-        Some(SystemTimeSpec::Absolute(at)) => {
-            Timespec::try_from(at.into_std().duration_since(std::time::SystemTime::UNIX_EPOCH).map_err(|_before| ErrorCode::Invalid)?)
-                .map_err(|_too_late| ErrorCode::Overflow)
-        }
-    };
-    Ok(futimens(file, &Timestamps { last_access: spec(times.accessed)?, last_modification: spec(times.modified)? })?)
+    Timespec::try_from(since).map_err(|_too_late| ErrorCode::Overflow)
 }

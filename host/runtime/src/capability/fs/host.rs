@@ -10,6 +10,7 @@ use remit_bindings::filesystem::{
     },
 };
 use remit_core::grant::Access;
+use rustix::fs::futimens;
 use wasmtime::component::Resource;
 use wasmtime_wasi::{
     OpenMode,
@@ -19,7 +20,7 @@ use wasmtime_wasi::{
 use super::{
     disk::{Site, hash},
     failure::error_code,
-    file::{advise, set_file_times, times},
+    file::{advise, times},
     node::above_stat,
     open::want,
     view::{Place, Spot, View, blocking},
@@ -123,8 +124,8 @@ impl types::HostDescriptor for View<'_> {
             }
             Node::Dir { .. } | Node::Virtual => return self.set_times_at(fd, PathFlags::empty(), ".".to_owned(), accessed, modified).await,
         };
-        let set = blocking(move || set_file_times(&file, times)).await?;
-        set.map_err(|failure| self.recorder(&shown, Access::Write).error(failure))
+        let set = blocking(move || futimens(&*file, &times)).await?;
+        set.map_err(|errno| self.recorder(&shown, Access::Write).error(errno.into()))
     }
 
     async fn read(&mut self, fd: Resource<Descriptor>, len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
@@ -178,7 +179,7 @@ impl types::HostDescriptor for View<'_> {
             Place::Spot(spot) => spot,
         };
         self.writable(spot.mount, &spot.shown)?;
-        self.at(spot, Access::Write, move |site| site.set_times(times)).await
+        self.at(spot, Access::Write, move |site| site.set_times(&times)).await
     }
 
     async fn link_at(

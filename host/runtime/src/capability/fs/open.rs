@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_fs_ext::{OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use remit_bindings::filesystem::types::{DescriptorFlags, DescriptorType, ErrorCode, OpenFlags};
 use rustix::fs::OFlags;
@@ -56,7 +56,8 @@ impl Site {
         Err(ErrorCode::NoEntry.into())
     }
 
-    fn open_existing(&self, want: Want) -> Result<Opened, Failure> {
+    /// Opens what was there when it was looked at. Something else may have taken its place since.
+    pub(super) fn open_existing(&self, want: Want) -> Result<Opened, Failure> {
         let mut options = OpenOptions::new();
         options.read(want.read || !want.write).write(want.write).follow(self.follow()).nonblock(true);
         options.custom_flags(OFlags::NOCTTY.bits() as i32);
@@ -72,28 +73,25 @@ impl Site {
         Ok(Opened::File(file))
     }
 
-    fn open_new(&self, want: Want, usage: &Usage) -> Result<Opened, Failure> {
+    /// Makes what was not there when it was looked at. Whatever has taken its place since, a link as well, is left alone.
+    pub(super) fn open_new(&self, want: Want, usage: &Usage) -> Result<Opened, Failure> {
         let holder = self.holder()?;
         if holder.must_be_folder {
             return Err(ErrorCode::IsDirectory.into());
         }
         let mut options = OpenOptions::new();
-        options.create_new(true).write(true).read(want.read).follow(FollowSymlinks::No).nonblock(true);
+        options.create_new(true).write(true).read(want.read);
         counted(usage, || Ok(Opened::File(holder.dir.open_with(&holder.name, &options)?.into_std())))
     }
 }
 
-/// Refuses what is no file or folder, and what is the other of the two.
+/// Refuses what is no file or folder, and what is no folder where one is wanted. To write a folder or to open a link is refused by
+/// the system.
 fn suits(kind: DescriptorType, want: Want) -> Result<(), Failure> {
-    if let Some(failure) = Failure::of_kind(kind) {
-        return Err(failure);
-    }
-    match kind {
-        DescriptorType::Directory if want.write => Err(ErrorCode::IsDirectory.into()),
-        DescriptorType::Directory => Ok(()),
-        _ if want.directory => Err(ErrorCode::NotDirectory.into()),
-        DescriptorType::SymbolicLink => Err(ErrorCode::Loop.into()),
-        _ => Ok(()),
+    match Failure::of_kind(kind) {
+        Some(failure) => Err(failure),
+        None if want.directory && kind != DescriptorType::Directory => Err(ErrorCode::NotDirectory.into()),
+        None => Ok(()),
     }
 }
 

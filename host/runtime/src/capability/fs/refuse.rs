@@ -43,8 +43,8 @@ impl Recorder {
     fn refusal(&self, Refusal { code, rule, reason }: Refusal) -> ErrorCode {
         let request = Request::Fs { path: &self.path, access: self.access };
         let denial = match decide(&request, &self.rights.resolved) {
-            Decision::Deny(denial) if rule != Rule::Quota => denial,
-            Decision::Deny(_) | Decision::Allow(_) => self.denial(rule, reason),
+            Decision::Deny(denial) => denial,
+            Decision::Allow(_) => self.denial(rule, reason),
         };
         self.denials.record(denial);
         code

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test plays the host's user, who has the whole disk")]
 
 mod escape;
+mod exchange;
 mod kinds;
 mod quota;
 mod race;

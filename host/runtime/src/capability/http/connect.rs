@@ -19,7 +19,7 @@ use super::{failure, gateway::Gateway, plan::Route, target::Target};
 use crate::capability::call::now;
 
 /// Addresses of one name that are looked at.
-const ADDRESSES_MAX: usize = 16;
+pub(super) const ADDRESSES_MAX: usize = 16;
 
 /// An open connection, with TLS or without.
 pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -31,7 +31,7 @@ pub trait Resolve: Send + Sync {
 
 /// The resolver of the operating system.
 pub struct SystemResolver {
-    lookups: Arc<Semaphore>,
+    pub(super) lookups: Arc<Semaphore>,
 }
 
 impl Default for SystemResolver {

@@ -16,7 +16,7 @@ use super::{
 };
 
 fn compiler(settings: Settings) -> Compiler {
-    let engine = config::engine(None).unwrap();
+    let engine = config::engine(config::Guests::Tools, None).unwrap();
     Compiler::new(&engine, Configuration::of(&engine), &settings)
 }
 
@@ -51,7 +51,7 @@ fn with_worker(worker: PathBuf) -> Settings {
 
 #[tokio::test]
 async fn a_worker_compiles_what_the_host_compiles() {
-    let engine = config::engine(None).unwrap();
+    let engine = config::engine(config::Guests::Tools, None).unwrap();
     let here = compiler(Settings::default()).compile("test", component(3)).await.unwrap();
     let there = compiler(with_worker(example_worker())).compile("test", component(3)).await.unwrap();
     assert_eq!(here.bytes(), there.bytes());
@@ -149,7 +149,7 @@ async fn sizes_are_bounded_before_anything_starts() {
 
 #[tokio::test]
 async fn a_worker_of_another_version_is_refused_by_the_worker_itself() {
-    let engine = config::engine(None).unwrap();
+    let engine = config::engine(config::Guests::Tools, None).unwrap();
     let mut other = Compiler::new(&engine, Configuration::of(&engine), &with_worker(example_worker()));
     other.configuration = Configuration([0; 32]);
     let error = other.compile("test", component(1)).await.err().unwrap();

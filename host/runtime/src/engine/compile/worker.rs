@@ -9,7 +9,10 @@ use remit_core::limit::COMPONENT_MAX_BYTES;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{
-    super::{artefact::Configuration, config},
+    super::{
+        artefact::Configuration,
+        config::{self, Guests},
+    },
     wire::{Answer, Order},
 };
 
@@ -60,13 +63,13 @@ fn bound(resource: Resource, most: u64) -> std::io::Result<()> {
 }
 
 fn compile(order: Order, component: &[u8]) -> (Answer, Vec<u8>) {
-    let engine = match config::engine(None) {
-        Ok(engine) => engine,
-        Err(error) => return (Answer::Failed, format!("{error} ({})", error.internal.as_deref().unwrap_or_default()).into_bytes()),
+    let mut engines = [Guests::Tools, Guests::Agents].into_iter().map(|guests| config::engine(guests, None));
+    let wanted = engines.find(|engine| engine.as_ref().map_or(true, |engine| Configuration::of(engine) == order.configuration));
+    let engine = match wanted {
+        Some(Ok(engine)) => engine,
+        Some(Err(error)) => return (Answer::Failed, format!("{error} ({})", error.internal.as_deref().unwrap_or_default()).into_bytes()),
+        None => return (Answer::Failed, b"the compile worker is of another version than the host".to_vec()),
     };
-    if Configuration::of(&engine) != order.configuration {
-        return (Answer::Failed, b"the compile worker is of another version than the host".to_vec());
-    }
     match engine.precompile_component(component) {
         Ok(artefact) => (Answer::Artefact, artefact),
         Err(error) => (Answer::Invalid, format!("{error:#}").into_bytes()),

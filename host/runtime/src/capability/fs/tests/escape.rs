@@ -16,6 +16,10 @@ async fn f1_dots_and_absolute_paths() {
         assert_eq!(code(call.view().stat_at(fd, FOLLOW, path.to_owned()).await).map(drop), Err(ErrorCode::NotPermitted), "{path}");
         assert_eq!(call.denied().len(), 1, "{path}");
     }
+    for path in ["/docs/a.md", "//docs", "/"] {
+        assert_eq!(call.open("/", path, none(), READ).await, Err(ErrorCode::NotPermitted), "{path}");
+        assert_eq!(call.denied().len(), 1, "{path}");
+    }
     std::fs::create_dir(folder.path().join("out/sub")).unwrap();
     for path in ["../escaped", "/escaped", "sub/../../escaped"] {
         assert_eq!(call.write("/out", path, "x").await, Err(ErrorCode::NotPermitted), "{path}");
@@ -90,6 +94,14 @@ async fn f3_trailing_slash() {
     let fd = call.fd("/out");
     assert_eq!(code(call.view().unlink_file_at(fd, "self/".to_owned()).await), Err(ErrorCode::NotDirectory));
     assert!(out.join("self").is_symlink());
+    let fd = call.fd("/docs");
+    assert_eq!(code(call.view().readlink_at(fd, "slash/".to_owned()).await), Err(ErrorCode::Invalid));
+    let fd = call.fd("/out");
+    assert_eq!(code(call.view().symlink_at(fd, "x".to_owned(), "new/".to_owned()).await), Err(ErrorCode::NoEntry));
+    call.write("/out", "file", "x").await.unwrap();
+    let (from, to) = (call.fd("/out"), call.fd("/out"));
+    let linked = code(call.view().link_at(from, PathFlags::empty(), "file".to_owned(), to, "new/".to_owned()).await);
+    assert_eq!((linked, out.join("new").exists()), (Err(ErrorCode::NoEntry), false));
 }
 
 #[tokio::test]
@@ -103,6 +115,22 @@ async fn f3_twin_trailing_slash_inside() {
     let fd = call.fd("/out");
     code(call.view().create_directory_at(fd, "made/".to_owned()).await).unwrap();
     assert!(folder.path().join("out/made").is_dir());
+}
+
+#[tokio::test]
+async fn f3_a_file_is_not_moved_by_a_name_that_only_a_folder_has() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    call.write("/out", "file", "x").await.unwrap();
+    for (old, new) in [("file/", "moved"), ("file", "moved/")] {
+        let (from, to) = (call.fd("/out"), call.fd("/out"));
+        assert_eq!(code(call.view().rename_at(from, old.to_owned(), to, new.to_owned()).await), Err(ErrorCode::NotDirectory), "{old}");
+    }
+    let fd = || Resource::new_borrow(call.preopens["/out"]);
+    let (from, to, at) = (fd(), fd(), fd());
+    code(call.view().create_directory_at(at, "folder".to_owned()).await).unwrap();
+    code(call.view().rename_at(from, "folder/".to_owned(), to, "moved/".to_owned()).await).expect("the twin: a folder");
+    assert_eq!(call.list("/out", ".").await.unwrap(), ["file", "moved"]);
 }
 
 #[tokio::test]
@@ -157,11 +185,14 @@ async fn f9_mounted_later() {
     for path in ["proc", "proc/version", "dev/null"] {
         assert_eq!(call.open("/all", path, none(), READ).await, Err(ErrorCode::NotPermitted), "{path}");
         call.assert_denied(Rule::Forbidden, path);
+        let fd = call.fd("/all");
+        assert_eq!(code(call.view().stat_at(fd, FOLLOW, path.to_owned()).await).map(drop), Err(ErrorCode::NotPermitted), "{path}");
+        call.assert_denied(Rule::Forbidden, path);
     }
     let fd = call.fd("/all");
-    let made = code(call.view().create_directory_at(fd, "dev/shm/remit-test-f9".to_owned()).await);
-    assert_eq!(made, Err(ErrorCode::NotPermitted));
-    assert!(!Path::new("/dev/shm/remit-test-f9").exists());
+    let name = format!("dev/shm/remit-test-{}", std::process::id());
+    assert_eq!(code(call.view().create_directory_at(fd, name.clone()).await), Err(ErrorCode::NotPermitted));
+    assert!(!Path::new("/").join(name).exists());
     call.open("/all", "etc", OpenFlags::DIRECTORY, READ).await.expect("the twin: a folder of the same file system");
 }
 
@@ -173,13 +204,28 @@ async fn f13_planted_links() {
         let fd = call.fd("/out");
         let made = code(call.view().symlink_at(fd, target.to_owned(), "link".to_owned()).await);
         assert_eq!(made, Err(ErrorCode::NotPermitted), "{target}");
-        call.assert_denied(Rule::Forbidden, "/out/link");
+        let denied = call.denied();
+        let [denial] = &denied[..] else { panic!("{target}: {denied:?}") };
+        assert_eq!((denial.rule, denial.reason.as_str()), (Rule::Forbidden, "a link may only lead to its own folder or below"), "{target}");
     }
     assert!(!folder.path().join("out/link").is_symlink());
     let fd = call.fd("/out");
     code(call.view().symlink_at(fd, "file".to_owned(), "link".to_owned()).await).unwrap();
     call.write("/out", "file", "text").await.unwrap();
     assert_eq!(call.read("/out", "link").await.as_deref(), Ok("text"));
+}
+
+#[tokio::test]
+async fn f13_a_link_to_nothing_is_not_followed_to_make_its_target() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    for target in ["made", "../made"] {
+        symlink(target, folder.path().join("out/link")).unwrap();
+        assert!(call.write("/out", "link", "x").await.is_err(), "{target}");
+        std::fs::remove_file(folder.path().join("out/link")).unwrap();
+    }
+    assert!(!folder.path().join("out/made").exists() && !folder.path().join("made").exists());
+    assert_eq!(call.write("/out", "link", "x").await, Ok(1), "the twin: a new file");
 }
 
 #[tokio::test]

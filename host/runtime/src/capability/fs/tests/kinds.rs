@@ -2,6 +2,7 @@
 
 use std::{os::unix::net::UnixListener, path::PathBuf, time::Duration};
 
+use remit_bindings::filesystem::types::NewTimestamp;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
@@ -42,6 +43,22 @@ async fn f10_a_pipe_that_waits_for_a_reader_is_left_alone() {
     assert_eq!(stat.type_, remit_bindings::filesystem::types::DescriptorType::Fifo, "looking is allowed");
 }
 
+#[tokio::test]
+async fn f10_times_of_a_pipe_are_not_set() {
+    let folder = folder();
+    pipe(&folder.path().join("out/pipe"));
+    let mut call = docs_and_out(&folder);
+    call.write("/out", "file", "x").await.unwrap();
+    let now = NewTimestamp::Now;
+    for flags in [FOLLOW, PathFlags::empty()] {
+        let fd = call.fd("/out");
+        assert_eq!(code(call.view().set_times_at(fd, flags, "pipe".to_owned(), now, now).await), Err(ErrorCode::NotPermitted));
+        call.assert_denied(Rule::Forbidden, "write /out/pipe");
+        let fd = call.fd("/out");
+        code(call.view().set_times_at(fd, flags, "file".to_owned(), now, now).await).expect("the twin: a file");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn f11_devices_and_sockets() {
@@ -75,5 +92,7 @@ fn f11_granting_a_device_or_nothing() {
     assert!(error.message.contains("`/x` does not exist") && error.hints[0].contains("create it"), "{error:?}");
     assert!(!error.message.contains(&folder.path().display().to_string()), "no path of the host: {error}");
     std::os::unix::fs::symlink("secret", folder.path().join("link")).unwrap();
+    let error = refused(&folder.path().join("link"), "/x");
+    assert!(error.message.contains("`/x` is a link"), "{error}");
     open(&[mount(&folder.path().join("docs"), "/x", Access::Read)]).expect("the twin: a folder");
 }

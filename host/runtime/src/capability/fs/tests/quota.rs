@@ -1,6 +1,6 @@
 //! Bounds on what one call writes, makes and holds: F15.
 
-use remit_core::limit::FS_OPEN_MAX;
+use remit_core::limit::{FS_ENTRIES_BATCH, FS_OPEN_MAX, FS_READ_MAX_BYTES};
 use wasmtime_wasi::p2::StreamError;
 
 use super::*;
@@ -42,6 +42,17 @@ async fn f15_growth_without_writing() {
     code(call.view().set_size(fd(), 10).await).expect("the twin: growth within the bound");
     assert_eq!(code(call.view().write(fd(), b"x".to_vec(), 0).await), Err(ErrorCode::Quota), "growth was counted");
     code(call.view().set_size(fd(), 0).await).expect("shrinking costs nothing");
+}
+
+#[tokio::test]
+async fn f15_sums_do_not_wrap() {
+    let folder = folder();
+    let mut call = bounded(&folder);
+    call.write("/out", "a", "12345").await.unwrap();
+    let fd = call.open("/out", "b", OpenFlags::CREATE, WRITE).await.unwrap();
+    assert_eq!(code(call.view().set_size(Resource::new_borrow(fd), u64::MAX).await), Err(ErrorCode::Quota));
+    assert_eq!(code(call.view().write(Resource::new_borrow(fd), b"x".to_vec(), u64::MAX).await), Err(ErrorCode::Quota));
+    assert_eq!(call.write("/out", "b", "12345").await, Ok(5), "the twin: what is left");
 }
 
 #[tokio::test]
@@ -107,4 +118,45 @@ async fn handles_are_bounded_even_behind_streams() {
     call.assert_denied(Rule::Quota, "/docs/a.md");
     call.close(open.remove(0));
     call.open("/docs", "a.md", none(), READ).await.expect("what was closed may be opened again");
+}
+
+#[tokio::test]
+async fn folders_and_listings_are_bounded_like_files() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    let mut listings = Vec::new();
+    for _ in 0..FS_OPEN_MAX / 2 {
+        call.open("/docs", "sub", OpenFlags::DIRECTORY, READ).await.unwrap();
+        let fd = call.fd("/docs");
+        listings.push(code(call.view().read_directory(fd).await).unwrap());
+    }
+    assert_eq!(call.open("/docs", "sub", OpenFlags::DIRECTORY, READ).await, Err(ErrorCode::Quota));
+    call.assert_denied(Rule::Quota, "/docs/sub");
+    let fd = call.fd("/docs");
+    assert_eq!(code(call.view().read_directory(fd).await).map(drop), Err(ErrorCode::Quota));
+    call.assert_denied(Rule::Quota, "read /docs");
+    remit_bindings::filesystem::types::HostDirectoryEntryStream::drop(&mut call.view(), listings.remove(0)).unwrap();
+    let fd = call.fd("/docs");
+    code(call.view().read_directory(fd).await).expect("the twin: what was closed may be opened again");
+}
+
+#[tokio::test]
+async fn what_one_read_takes_of_the_host_is_bounded() {
+    let folder = folder();
+    let most = usize::try_from(FS_READ_MAX_BYTES).unwrap();
+    std::fs::write(folder.path().join("docs/large"), vec![b'x'; most + 1]).unwrap();
+    let mut call = docs_and_out(&folder);
+    let fd = call.open("/docs", "large", none(), READ).await.unwrap();
+    let (bytes, end) = code(call.view().read(Resource::new_borrow(fd), u64::MAX, 0).await).unwrap();
+    assert_eq!((bytes.len(), end), (most, false));
+    let (bytes, end) = code(call.view().read(Resource::new_borrow(fd), u64::MAX, FS_READ_MAX_BYTES).await).unwrap();
+    assert_eq!((bytes.len(), end), (1, false), "the twin: the rest");
+
+    for index in 0..2 * FS_ENTRIES_BATCH {
+        std::fs::write(folder.path().join(format!("out/{index}")), "").unwrap();
+    }
+    let fd = call.fd("/out");
+    let listing = code(call.view().read_directory(fd).await).unwrap();
+    code(call.view().read_directory_entry(Resource::new_borrow(listing.rep())).await).unwrap();
+    assert_eq!(call.table.get(&listing).unwrap().ready.len(), FS_ENTRIES_BATCH - 1);
 }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-use remit_bindings::filesystem::types::DescriptorType;
+use remit_bindings::filesystem::types::{DescriptorType, NewTimestamp};
 
 use super::*;
 use crate::capability::fs::path::{Entry, Route, entry, is_above, join, names, route};
@@ -32,6 +32,7 @@ async fn folders_above_the_mounts_are_seen() {
     assert_eq!(code(call.view().readlink_at(fd, "data".to_owned()).await), Err(ErrorCode::Invalid));
     let fd = call.fd("/");
     assert_eq!(code(call.view().create_directory_at(fd, "data".to_owned()).await), Err(ErrorCode::Exist));
+    assert_eq!(call.open("/", "data", OpenFlags::CREATE, WRITE).await, Err(ErrorCode::IsDirectory));
     assert_eq!(call.denied(), []);
 }
 
@@ -51,6 +52,10 @@ async fn what_is_not_granted_is_refused_and_recorded() {
     }
     let fd = call.fd("/");
     assert_eq!(code(call.view().remove_directory_at(fd, "data".to_owned()).await), Err(ErrorCode::Access));
+    call.assert_denied(Rule::NoMatch, "write /data");
+    let (fd, now) = (call.fd("/"), NewTimestamp::Now);
+    assert_eq!(code(call.view().set_times_at(fd, FOLLOW, "data".to_owned(), now, now).await), Err(ErrorCode::Access));
+    call.assert_denied(Rule::NoMatch, "write /data");
 }
 
 #[tokio::test]
@@ -106,7 +111,9 @@ async fn names_of_all_sorts() {
     assert_eq!(call.read("/docs", &long).await, Err(ErrorCode::NameTooLong));
     assert_eq!(call.read("/docs", &"x".repeat(300)).await, Err(ErrorCode::NameTooLong));
     assert_eq!(call.read("/docs", "a\0b").await, Err(ErrorCode::Invalid));
-    assert_eq!(call.read("/docs", "").await, Err(ErrorCode::NoEntry));
+    for base in ["/docs", "/"] {
+        assert_eq!(call.read(base, "").await, Err(ErrorCode::NoEntry), "{base}");
+    }
     assert_eq!(call.read("/docs", "a.md\u{1b}[2J").await, Err(ErrorCode::NoEntry));
     assert_eq!(call.read("/", "\u{1b}[2J").await, Err(ErrorCode::Access));
     assert!(!call.denied()[0].request.contains('\u{1b}'), "what is shown is safe to show");

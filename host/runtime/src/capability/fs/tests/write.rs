@@ -31,6 +31,30 @@ async fn f6_nothing_changes_through_a_read_only_mount() {
 }
 
 #[tokio::test]
+async fn f6_times_are_kept_of_what_may_only_be_read() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    let fd = call.open("/docs", "a.md", none(), READ).await.unwrap();
+    let now = types::NewTimestamp::Now;
+    assert_eq!(code(call.view().set_times(Resource::new_borrow(fd), now, now).await), Err(ErrorCode::ReadOnly));
+    call.assert_denied(Rule::NoMatch, "write /docs/a.md");
+}
+
+#[tokio::test]
+async fn f6_what_was_opened_to_read_is_not_written() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    call.write("/out", "new", "hello").await.unwrap();
+    let fd = call.open("/out", "new", none(), READ).await.unwrap();
+    let fd = || Resource::new_borrow(fd);
+    assert_eq!(code(call.view().set_size(fd(), 0).await), Err(ErrorCode::BadDescriptor));
+    assert_eq!(code(call.view().write(fd(), b"x".to_vec(), 0).await), Err(ErrorCode::BadDescriptor));
+    assert_eq!(code(call.view().write_via_stream(fd(), 0).await).map(drop), Err(ErrorCode::BadDescriptor));
+    assert_eq!(code(call.view().append_via_stream(fd()).await).map(drop), Err(ErrorCode::BadDescriptor));
+    assert_eq!(call.read("/out", "new").await.as_deref(), Ok("hello"));
+}
+
+#[tokio::test]
 async fn f6_a_reading_tool_is_refused_by_its_effect() {
     let folder = folder();
     let mut granted = mount(&folder.path().join("out"), "/out", Access::Read);
@@ -63,6 +87,46 @@ async fn f6_twin_writing() {
     code(call.view().unlink_file_at(at, "new".to_owned()).await).unwrap();
     assert_eq!(call.read("/out", "new").await, Err(ErrorCode::NoEntry));
     assert_eq!(call.denied(), []);
+}
+
+#[tokio::test]
+async fn a15_times_beyond_all_clocks_are_refused() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    let fd = call.open("/out", "new", OpenFlags::CREATE, WRITE).await.unwrap();
+    let at = |seconds, nanoseconds| {
+        types::NewTimestamp::Timestamp(wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime { seconds, nanoseconds })
+    };
+    for far in [at(u64::MAX, 0), at(u64::MAX, u32::MAX), at(i64::MAX as u64, 1_000_000_000)] {
+        let set = code(call.view().set_times(Resource::new_borrow(fd), far, types::NewTimestamp::NoChange).await);
+        assert_eq!(set, Err(ErrorCode::Overflow), "{far:?}");
+        let out = call.fd("/out");
+        let set = code(call.view().set_times_at(out, FOLLOW, "new".to_owned(), types::NewTimestamp::NoChange, far).await);
+        assert_eq!(set, Err(ErrorCode::Overflow), "{far:?}");
+    }
+    code(call.view().set_times(Resource::new_borrow(fd), at(6, 1_000_000_000), at(8, 0)).await).expect("the twin: early times");
+    let stat = code(call.view().stat(Resource::new_borrow(fd)).await).unwrap();
+    let seconds = [stat.data_access_timestamp, stat.data_modification_timestamp].map(|time| time.map(|time| time.seconds));
+    assert_eq!(seconds, [Some(7), Some(8)]);
+}
+
+#[tokio::test]
+async fn flags_that_cannot_be_kept_are_refused() {
+    let folder = folder();
+    let mut call = docs_and_out(&folder);
+    let synchronised = [DescriptorFlags::FILE_INTEGRITY_SYNC, DescriptorFlags::DATA_INTEGRITY_SYNC, DescriptorFlags::REQUESTED_WRITE_SYNC];
+    for flag in synchronised {
+        assert_eq!(call.open("/out", "new", OpenFlags::CREATE, WRITE | flag).await, Err(ErrorCode::Unsupported), "{flag:?}");
+    }
+    for flag in [OpenFlags::CREATE, OpenFlags::TRUNCATE, OpenFlags::EXCLUSIVE] {
+        assert_eq!(call.open("/out", "new", OpenFlags::DIRECTORY | flag, READ).await, Err(ErrorCode::Invalid), "{flag:?}");
+    }
+    assert_eq!(call.open("/docs", "a.md", OpenFlags::DIRECTORY, READ).await, Err(ErrorCode::NotDirectory));
+    assert_eq!(call.open("/out", ".", none(), WRITE).await, Err(ErrorCode::IsDirectory));
+    let (from, to) = (call.fd("/out"), call.fd("/out"));
+    call.write("/out", "one", "x").await.unwrap();
+    assert_eq!(code(call.view().link_at(from, FOLLOW, "one".to_owned(), to, "two".to_owned()).await), Err(ErrorCode::Invalid));
+    assert_eq!(call.list("/out", ".").await.unwrap(), ["one"]);
 }
 
 #[tokio::test]

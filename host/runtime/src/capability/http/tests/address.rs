@@ -4,6 +4,7 @@ use remit_core::grant::Rule;
 use wasmtime_wasi_http::Error;
 
 use super::{
+    super::{Resolve as _, SystemResolver, connect::ADDRESSES_MAX},
     server::{CERTIFICATE, Reply, Server},
     setup::{LOOPBACK, Setup, assert_ok, denied, get, send, undenied},
 };
@@ -55,6 +56,29 @@ async fn n1_of_several_addresses_only_those_that_are_granted_are_tried() {
     let egress = setup.egress();
     assert_ok(&send(&egress, get(&url)).await.unwrap());
     undenied(&egress);
+}
+
+#[tokio::test]
+async fn n1_of_very_many_addresses_only_the_first_are_tried() {
+    let server = Server::answering("hello").await;
+    let url = server.url("api.test", "/");
+    for (before, reached) in [(ADDRESSES_MAX - 1, true), (ADDRESSES_MAX, false)] {
+        let mut addresses: Vec<_> = (0..before).map(|index| address(&format!("127.0.1.{index}"))).collect();
+        addresses.push(LOOPBACK);
+        let egress = Setup::new(&[&format!("GET {url}")]).private("127.0.0.0/8").name("api.test", &[&addresses]).egress();
+        match send(&egress, get(&url)).await {
+            Ok(read) => assert!(reached && read.text() == "hello", "{before}"),
+            Err(error) => assert!(!reached && matches!(error, Error::ConnectionRefused), "{before}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_lookup_of_the_system_starts_without_a_place() {
+    let resolver = SystemResolver::default();
+    assert!(resolver.resolve("localhost").await.unwrap().iter().all(IpAddr::is_loopback));
+    resolver.lookups.close();
+    assert!(resolver.resolve("localhost").await.is_err());
 }
 
 #[tokio::test]

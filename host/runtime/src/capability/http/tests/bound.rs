@@ -3,7 +3,7 @@ use wasmtime_wasi_http::Error;
 
 use super::{
     server::{Reply, Server},
-    setup::{Setup, assert_ok, denied, get, request, send, undenied},
+    setup::{LOOPBACK, Setup, assert_ok, denied, get, request, send, undenied},
 };
 
 #[tokio::test]
@@ -45,6 +45,18 @@ async fn n10_a_request_body_is_bounded_whether_its_length_is_announced_or_not() 
         assert_eq!(denied(&egress).0, Rule::Quota);
     }
     assert_ok(&send(&egress, request("POST", &url, "12345678")).await.unwrap());
+}
+
+#[tokio::test]
+async fn n10_nothing_is_opened_for_a_body_that_says_it_is_too_large() {
+    let setup = Setup::local(&["POST http://api.test/"]).name("api.test", &[&[LOOPBACK]]).max_bytes(8);
+    let egress = setup.egress();
+    let mut post = request("POST", "http://api.test/", "123456789");
+    post.headers_mut().insert("content-length", "9".parse().unwrap());
+    let refused = send(&egress, post).await;
+    assert!(matches!(refused, Err(Error::HttpRequestBodySize(Some(8)))), "{refused:?}");
+    assert_eq!(denied(&egress).0, Rule::Quota);
+    assert!(setup.names.asked.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -2,10 +2,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header};
 use remit_core::grant::{FieldTarget, Rule};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::{
-    super::scrub::{Needles, Scrubber},
+    super::{
+        plan::plan,
+        scrub::{Needles, Scrubber},
+    },
     server::{Reply, Server},
     setup::{Setup, assert_ok, denied, get, send, undenied},
 };
@@ -86,6 +89,27 @@ async fn n13_a_secret_that_is_not_set_or_does_not_fit_is_named() {
 }
 
 #[tokio::test]
+async fn n13_a_secret_does_not_show_where_a_request_is_logged() {
+    let egress = bearer("GET http://api.test/").egress();
+    let plan = plan(&egress, get("http://api.test/"), RequestOptions::default()).unwrap();
+    let shown = format!("{:?}", plan.request.headers());
+    assert!(shown.contains("authorization") && !shown.contains(SECRET), "{shown}");
+}
+
+#[tokio::test]
+async fn n13_a_secret_in_trailers_is_masked() {
+    let reply =
+        format!("HTTP/1.1 200 OK\r\ntrailer: x-echo\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nx-echo: [{SECRET}]\r\n\r\n");
+    let server = Server::start(Reply::Bytes(reply.into_bytes())).await;
+    let url = server.url("127.0.0.1", "/");
+    let read = send(&bearer(&format!("GET {url}")).egress(), get(&url)).await.unwrap();
+    assert_ok(&read);
+    assert_eq!(read.trailers["x-echo"], format!("[{}]", "*".repeat(SECRET.len())).as_str());
+    let read = send(&Setup::local(&[&format!("GET {url}")]).egress(), get(&url)).await.unwrap();
+    assert_eq!(read.trailers["x-echo"], format!("[{SECRET}]").as_str(), "the twin: no secret, no mask");
+}
+
+#[tokio::test]
 async fn n13_a_compressed_answer_to_a_secret_is_refused() {
     let server = Server::start(Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 0\r\n\r\n".to_vec())).await;
     let url = server.url("127.0.0.1", "/");
@@ -121,6 +145,8 @@ fn n13_the_forms_that_servers_echo_are_masked() {
     let forms = |secret: &str, text: &str| scrubbed(secret, text).replace('*', "");
     assert_eq!(forms("a/+b\"c", "[a/+b\"c] [a%2F%2Bb%22c] [a%2f%2bb%22c] [a/+b\\\"c]"), "[] [] [] []");
     assert_eq!(forms("user:pass word", &format!("[{}]", STANDARD.encode("user:pass word"))), "[=]");
+    assert_eq!(forms("user:pass word", "[user%3Apass%20word] [user%3apass+word]"), "[] []");
+    assert_eq!(forms("??>>", "[Pz8+Pg==] [Pz8-Pg]"), "[==] []", "both alphabets of base64");
     let basic = STANDARD.encode("ada:passphrase");
     assert_eq!(forms(&basic, &format!("[{basic}] [ada:passphrase] [passphrase]")), "[] [] []");
 }

@@ -153,6 +153,17 @@ async fn a10_a_url_that_is_too_long_is_refused() {
 }
 
 #[tokio::test]
+async fn a10_a_url_that_grows_too_long_when_it_is_encoded_is_refused() {
+    let server = Server::answering("hello").await;
+    let egress = Setup::local(&[&format!("GET {}", server.url("127.0.0.1", "/**"))]).egress();
+    let url = |quotes: usize| server.url("127.0.0.1", &format!("/{}", "\"".repeat(quotes)));
+    assert_ok(&send(&egress, get(&url(URL_MAX_BYTES / 4))).await.unwrap());
+    let refused = send(&egress, get(&url(URL_MAX_BYTES / 2))).await;
+    assert!(matches!(refused, Err(Error::HttpRequestUriTooLong)), "{refused:?}");
+    assert_eq!(denied(&egress).0, Rule::Forbidden);
+}
+
+#[tokio::test]
 async fn a_method_in_small_letters_is_sent_as_it_was_decided() {
     let server = Server::answering("").await;
     let url = server.url("127.0.0.1", "/");

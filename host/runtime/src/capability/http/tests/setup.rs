@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use remit_bindings::tool::remit::tool::types::{Failure, Output};
 use remit_core::{
@@ -89,7 +89,7 @@ impl Setup {
     pub(super) fn new(allow: &[&str]) -> Self {
         let http = vec![grant(allow)];
         let names = Arc::default();
-        Self { http, effect: Effect::Once, secrets: BTreeMap::new(), key: None, call_ms: 60_000, names, roots: Vec::new() }
+        Self { http, effect: Effect::Once, secrets: BTreeMap::new(), key: None, call_ms: 600_000, names, roots: Vec::new() }
     }
 
     /// The same, with loopback granted by address.
@@ -133,6 +133,7 @@ impl Setup {
         let services = Services {
             audit: Arc::new(NoAudit),
             secrets: Arc::new(Secrets(self.secrets.clone())),
+            sessions: None,
             kv: Arc::new(MemoryKv::default()),
             clock: Arc::new(SystemClock),
             gateway: Gateway::new(options).unwrap(),
@@ -166,7 +167,7 @@ impl Setup {
 
 fn grant(allow: &[&str]) -> Http {
     let allow = allow.iter().map(|pattern| pattern.parse().unwrap()).collect();
-    Http { allow, secret: None, max_bytes: 1 << 20, deadline_ms: 60_000, private: Vec::new() }
+    Http { allow, secret: None, max_bytes: 1 << 20, deadline_ms: 600_000, private: Vec::new() }
 }
 
 /// A response, read to its end.
@@ -174,6 +175,7 @@ fn grant(allow: &[&str]) -> Http {
 pub(super) struct Read {
     pub(super) head: http::response::Parts,
     pub(super) body: Vec<u8>,
+    pub(super) trailers: HeaderMap,
     /// How the body ended.
     pub(super) end: Result<(), Error>,
 }
@@ -192,14 +194,24 @@ pub(super) async fn send(egress: &Egress, request: Request<WasiBody>) -> Result<
     send_with(egress, request, RequestOptions::default()).await
 }
 
+/// Sends a request and reads the response to its end. That this ends at all is bounded: for failing, not for measuring.
 pub(super) async fn send_with(egress: &Egress, request: Request<WasiBody>, options: RequestOptions) -> Result<Read, Error> {
+    ends(exchange(egress, request, options)).await
+}
+
+pub(super) async fn ends<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("it ends by itself")
+}
+
+async fn exchange(egress: &Egress, request: Request<WasiBody>, options: RequestOptions) -> Result<Read, Error> {
     let (response, driver): (Response<WasiBody>, _) = egress.send(request, options).await?;
     let driver = tokio::spawn(Box::into_pin(driver));
     let (head, mut body) = response.into_parts();
-    let mut read = Read { head, body: Vec::new(), end: Ok(()) };
+    let mut read = Read { head, body: Vec::new(), trailers: HeaderMap::new(), end: Ok(()) };
     while let Some(frame) = body.frame().await {
         match frame.map(http_body::Frame::into_data) {
-            Ok(data) => read.body.extend(data.unwrap_or_default()),
+            Ok(Ok(data)) => read.body.extend(data),
+            Ok(Err(frame)) => read.trailers.extend(frame.into_trailers().unwrap_or_default()),
             Err(error) => read.end = Err(error),
         }
     }

@@ -1,0 +1,62 @@
+//! What sessions ask of a host besides calls.
+
+use std::{path::PathBuf, sync::Arc};
+
+use remit_core::{Error, Result, plugin::Effect, store::SessionStore};
+use tokio::sync::watch;
+
+use super::{Inner, Request};
+use crate::{capability::Services, plugin::Loaded, session::Agents};
+
+impl Inner {
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Where sessions are kept.
+    pub(crate) fn session_store(&self) -> Result<&Arc<dyn SessionStore>> {
+        let store = self.services.sessions.as_ref();
+        store.ok_or_else(|| Error::invalid("this host keeps no sessions").hint("name a store when building it: `sessions(store)`"))
+    }
+
+    /// What runs agents.
+    pub(crate) fn agents(&self) -> Result<&Agents> {
+        self.agents.get_or_init(|| Agents::new(self.agent_settings.clone())).as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether the host takes no new calls any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    pub(crate) fn random(&self) -> Result<u128> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Error::host("the machine gives no randomness", error))?;
+        Ok(u128::from_le_bytes(random))
+    }
+
+    /// What is known of a tool without calling it: its component, its effect class, and whether a person has to approve it.
+    pub(crate) fn describe(&self, request: &Request<'_>) -> Result<(String, Effect, bool)> {
+        let (_, plugin) = self.find(request)?;
+        let tool = plugin.tool(request.tool)?;
+        Ok((plugin.spec.digest.to_string(), tool.definition.effect, plugin.spec.asks(request.tool)))
+    }
+
+    /// A plugin, and the folder that its paths start from.
+    pub(crate) fn find_plugin(&self, request: &Request<'_>) -> Result<(PathBuf, Arc<Loaded>)> {
+        let (served, plugin) = self.find(request)?;
+        Ok((served.root.clone(), plugin))
+    }
+
+    /// Counts something that runs, until what is returned is dropped; the second part tells that it has to end.
+    ///
+    /// # Errors
+    /// `unavailable` when the host is shutting down.
+    pub(crate) fn enter(&self) -> Result<(watch::Receiver<bool>, watch::Receiver<bool>)> {
+        let (in_flight, killed) = (self.stopping.subscribe(), self.killed.subscribe());
+        match self.is_stopping() {
+            true => Err(Error::unavailable("the host is shutting down")),
+            false => Ok((in_flight, killed)),
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Running a turn to where it ends or waits.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use remit_core::{
+    Error, Kind, Result,
+    clock::Timestamp,
+    grant::Resolved,
+    id::SessionId,
+    identity::Context,
+    journal::{Line, Machine, Outcome, TurnStart},
+    limit::GUEST_TEXT_MAX_CHARS,
+    plugin::{Effect, text::visible},
+    store::{Claim, SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState},
+};
+
+use super::{
+    AgentState, Patience, Ran, RunRequest, TurnEnd,
+    journal::{Journal, Standing},
+    stop::Stop,
+    turn::{Grace, Turn},
+};
+use crate::{
+    capability::{Denials, stdio::Ring},
+    engine::Failed,
+    host::Inner,
+    plugin::Loaded,
+};
+
+/// How often the store is asked whether somebody decided something, or took the session away.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Records that are read at once.
+const PAGE: u32 = 10_000;
+
+/// Ownership of a session, given back when it is dropped.
+pub(super) struct Owned {
+    store: Arc<dyn SessionStore>,
+    pub(super) claim: Claim,
+    released: bool,
+}
+
+impl Owned {
+    pub(super) async fn claim(store: &Arc<dyn SessionStore>, id: SessionId) -> Result<Self> {
+        Ok(Self { claim: store.session_claim(id).await?, store: store.clone(), released: false })
+    }
+
+    pub(super) async fn release(mut self) -> Result<()> {
+        self.released = true;
+        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        if self.released {
+            return;
+        }
+        // Whoever ran the turn went away; the session is free as soon as the store hears of it.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (store, id, epoch) = (self.store.clone(), self.claim.row.id, self.claim.row.epoch);
+            runtime.spawn(async move {
+                if let Err(error) = store.session_release(id, epoch).await {
+                    tracing::warn!(session = %id, %error, internal = error.internal, "a session could not be released");
+                }
+            });
+        }
+    }
+}
+
+/// What a run of the agent's code came to.
+enum Came {
+    Output(String),
+    Failure(Error, Vec<String>),
+    Stopped(Stop),
+}
+
+/// Ends what runs beside the agent when the turn is no longer run, for whatever reason.
+struct Running(Arc<Turn>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort_groups();
+    }
+}
+
+/// A turn to be run: the agent, for whom, and where its records go.
+pub(super) struct Drive<'a> {
+    pub(super) host: Arc<Inner>,
+    pub(super) agent: Arc<Loaded>,
+    pub(super) root: std::path::PathBuf,
+    pub(super) context: &'a Context,
+    pub(super) request: &'a RunRequest<'a>,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) claim: Claim,
+}
+
+impl Drive<'_> {
+    /// Runs the turn until it ends, waits for longer than the caller has patience, or cannot go on here.
+    ///
+    /// # Errors
+    /// `diverged`, after which the session is quarantined; `conflict` when it was killed or taken over; those of the store.
+    pub(super) async fn run(&self, input: Option<&str>) -> Result<Ran> {
+        let mut begin = input;
+        let denials = Denials::default();
+        loop {
+            let turn = Arc::new(self.turn(begin.take(), &denials).await?);
+            let _running = Running(turn.clone());
+            let output = Ring::default();
+            let came = tokio::select! {
+                came = self.instance(&turn, &output) => came,
+                error = self.taken_away() => Came::Stopped(Stop::Host(error)),
+            };
+            let number = turn.journal.machine().turn().turn;
+            let backtrace = if let Came::Failure(_, frames) = &came { frames.clone() } else { Vec::new() };
+            let ran =
+                |end| Ran { session: self.claim.row.id, turn: number, end, denials: denials.take(), backtrace, output: output.text() };
+            match self.conclude(&turn, came).await? {
+                Some(end) => return Ok(ran(end)),
+                None => {
+                    let waits = self.open_waits().await?;
+                    if !self.woken(&waits).await? {
+                        return Ok(ran(TurnEnd::Waiting(waits)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The turn that begins with `input`, or the one that the session is in.
+    async fn turn(&self, input: Option<&str>, denials: &Denials) -> Result<Turn> {
+        let row = &self.claim.row;
+        let state = self.store.session_state(row.id).await?;
+        let clock = self.host.services().clock.clone();
+        let (machine, open) = match input {
+            Some(input) => {
+                let key = self.request.key.map(str::to_owned);
+                let start = self.start(input, key.clone())?;
+                (Machine::start(start, row.next_seq, clock.now().max(row.updated), state)?, Some(TurnOpen { seq: row.next_seq, key }))
+            }
+            None => {
+                let seq = self.store.session_get(row.id).await?.map_or(row.turn_seq, |row| row.turn_seq);
+                (Machine::replay(&records(&self.store, row.id, seq).await?, state)?, None)
+            }
+        };
+        let spec = &self.agent.spec;
+        let principal = row.principal.clone();
+        let rights = Resolved::new(spec.name.as_str(), Effect::Once, spec.declared.clone(), spec.granted.clone(), &principal, &self.root);
+        let delegation = machine.turn().delegation.clone();
+        Ok(Turn {
+            grace: Grace::new(Duration::from_millis(machine.turn().grace_ms)),
+            host: self.host.clone(),
+            journal: Journal::new(row, self.store.clone(), clock, machine, open),
+            project: row.project.clone(),
+            agent: spec.name.to_string(),
+            principal,
+            role: self.context.role.clone(),
+            delegation,
+            rights,
+            denials: denials.clone(),
+            events: self.request.events.clone(),
+            decided: Mutex::new(self.decisions().await?),
+            group_call_ended: tokio::sync::Notify::new(),
+            groups: Mutex::default(),
+        })
+    }
+
+    fn start(&self, input: &str, key: Option<String>) -> Result<TurnStart> {
+        let spec = &self.agent.spec;
+        let seed = self.host.random()?;
+        Ok(TurnStart {
+            turn: self.claim.row.turns,
+            input: input.to_owned(),
+            key,
+            digest: spec.digest.to_string(),
+            remit: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: u64::try_from(seed & u128::from(u64::MAX)).unwrap_or_default(),
+            memory_mib: spec.limits.memory_mib,
+            grace_ms: spec.limits.deadline_ms,
+            time_zone: self.context.time_zone.clone(),
+            delegation: self.context.delegation.clone(),
+        })
+    }
+
+    async fn decisions(&self) -> Result<HashMap<remit_core::id::WaitId, Outcome>> {
+        let waits = self.store.wait_list(self.claim.row.project.clone(), Some(self.claim.row.id), false).await?;
+        Ok(waits.into_iter().filter(|wait| wait.state == WaitState::Decided).filter_map(|wait| Some((wait.id, wait.outcome?))).collect())
+    }
+
+    async fn open_waits(&self) -> Result<Vec<WaitRow>> {
+        self.store.wait_list(self.claim.row.project.clone(), Some(self.claim.row.id), false).await
+    }
+
+    /// Runs the agent's code in a fresh instance.
+    async fn instance(&self, turn: &Arc<Turn>, output: &Ring) -> Came {
+        let (digest, memory_mib, input) = {
+            let machine = turn.journal.machine();
+            let start = machine.turn();
+            (start.digest.clone(), start.memory_mib, start.input.clone())
+        };
+        if digest != self.agent.spec.digest.to_string() {
+            let message = format!("the turn began with the component {digest}, and goes on with no other");
+            let error = Error::new(Kind::Conflict, message)
+                .hint(format!("let it end with that component: remit session resume {}", self.claim.row.id));
+            return Came::Stopped(Stop::Host(error));
+        }
+        let mut store: Option<wasmtime::Store<AgentState>> = None;
+        let ended = self.call(turn, memory_mib, &input, output, &mut store).await;
+        let stopped = turn.groups_broken();
+        match ended {
+            Ok(Ok(output)) => stopped.map_or(Came::Output(output), Came::Stopped),
+            Ok(Err(message)) => {
+                let failure = Error::guest(visible(&message, GUEST_TEXT_MAX_CHARS));
+                stopped.map_or(Came::Failure(failure, Vec::new()), Came::Stopped)
+            }
+            Err(error) => match error.downcast_ref::<Stop>() {
+                Some(stop) => Came::Stopped(stop.clone()),
+                None => {
+                    let failed = Failed::from(error);
+                    let failed = match &store {
+                        Some(store) => failed.explain(&store.data().limiter),
+                        None => failed,
+                    };
+                    Came::Failure(failed.error, failed.backtrace)
+                }
+            },
+        }
+    }
+
+    async fn call(
+        &self,
+        turn: &Arc<Turn>,
+        memory_mib: u32,
+        input: &str,
+        output: &Ring,
+        kept: &mut Option<wasmtime::Store<AgentState>>,
+    ) -> wasmtime::Result<Result<String, String>> {
+        // The start of a turn is durable before any of its code runs.
+        turn.journal.write(Standing::running()).await.map_err(Stop::Host)?;
+        let agents = self.host.agents().map_err(Stop::Host)?;
+        let pre = self.agent.link_agent(agents).await.map_err(Stop::Host)?;
+        let _permit = agents.engine.admit(turn.grace.deadline()).await.map_err(Stop::Host)?;
+        turn.grace.renew();
+        let state = AgentState::new(turn.journal.machine.clone(), (memory_mib as usize) << 20, output, Some(turn.clone()));
+        let deadline = turn.clone();
+        let store = kept.insert(agents.engine.agent_store(state, move || deadline.grace.deadline()));
+        let guest = pre.instantiate_async(&mut *store).await?;
+        guest.remit_agent_handler().call_turn(&mut *store, &input.to_owned()).await
+    }
+
+    /// Records how the turn ended; `None` when it waits.
+    async fn conclude(&self, turn: &Arc<Turn>, came: Came) -> Result<Option<TurnEnd>> {
+        let result = match came {
+            Came::Output(output) => match self.agent.check_turn(&output) {
+                Ok(()) => Ok(output),
+                Err(error) => Err(error),
+            },
+            Came::Failure(error, _) => Err(error),
+            Came::Stopped(Stop::Waiting) => return Ok(None),
+            Came::Stopped(Stop::Host(error)) => return Err(error),
+            Came::Stopped(Stop::Turn(error)) => Err(error),
+        };
+        let dropped = turn.drop_groups();
+        let result = match dropped {
+            Err(Stop::Turn(error)) if result.is_ok() => Err(error),
+            _ => result,
+        };
+        let now = turn.journal.now();
+        let (finished, result) = {
+            let mut machine = turn.journal.machine();
+            match result {
+                Err(error) if error.kind == Kind::Diverged => (Err(error.clone()), Err(error)),
+                Err(error) if error.kind == Kind::Limit => {
+                    (machine.abandon(error.kind, error.message.clone(), now).map(|()| TurnClose::default()), Err(error))
+                }
+                Err(error) => {
+                    let finished = machine.finish(Err((error.kind, error.message.clone())), now);
+                    (finished.map(|finished| TurnClose { state: finished.state }), Err(error))
+                }
+                Ok(output) => match machine.finish(Ok(output.clone()), now) {
+                    Err(error) if error.kind == Kind::Limit => (Ok(TurnClose::default()), Err(error)),
+                    finished => (finished.map(|finished| TurnClose { state: finished.state }), Ok(output)),
+                },
+            }
+        };
+        match finished {
+            Ok(close) => {
+                let detail = result.as_ref().err().map_or_else(String::new, |error| error.message.clone());
+                turn.journal.write(Standing::idle(detail, close)).await?;
+                Ok(Some(result.map_or_else(TurnEnd::Failed, TurnEnd::Done)))
+            }
+            Err(error) => {
+                if error.kind == Kind::Diverged {
+                    turn.journal.write(Standing::quarantined(error.message.clone())).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends when the session is no longer this process's to run.
+    async fn taken_away(&self) -> Error {
+        let (id, epoch) = (self.claim.row.id, self.claim.row.epoch);
+        let mut seen = None;
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let version = self.store.version().await.ok();
+            if version.is_some() && version == seen {
+                continue;
+            }
+            seen = version;
+            match self.store.session_get(id).await {
+                Ok(Some(row)) if row.status == Status::Killed => return Error::new(Kind::Conflict, killed(&row.detail)),
+                Ok(Some(row)) if row.epoch == epoch => {}
+                Ok(_) => return Error::new(Kind::Conflict, "the session was taken over"),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    /// Whether something that the turn waits for came, within the caller's patience.
+    async fn woken(&self, waits: &[WaitRow]) -> Result<bool> {
+        let clock = &self.host.services().clock;
+        let Patience { people, time } = self.request.patience;
+        let due = waits.iter().filter(|wait| wait.state == WaitState::Open).filter_map(|wait| wait.due).min();
+        let soon = due.is_some_and(|due| due.0.saturating_sub(clock.now().0) <= u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        let timers = waits.iter().all(|wait| wait.kind == WaitKind::Timer);
+        if waits.iter().any(|wait| wait.state == WaitState::Decided) {
+            return Ok(true);
+        }
+        if !(people || timers && soon) {
+            return Ok(false);
+        }
+        tokio::select! {
+            woken = self.watch(due) => woken.map(|()| true),
+            error = self.taken_away() => Err(error),
+        }
+    }
+
+    /// Waits for a decision, or for `due`.
+    async fn watch(&self, due: Option<Timestamp>) -> Result<()> {
+        let mut seen = None;
+        loop {
+            if due.is_some_and(|due| self.host.services().clock.now() >= due) {
+                return Ok(());
+            }
+            let version = self.store.version().await?;
+            if seen != Some(version) {
+                seen = Some(version);
+                if self.open_waits().await?.iter().any(|wait| wait.state == WaitState::Decided) {
+                    return Ok(());
+                }
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+pub(super) fn killed(detail: &str) -> String {
+    if detail.is_empty() { "the session was killed".to_owned() } else { format!("the session was killed: {detail}") }
+}
+
+/// All records of a session from `from` on.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn records(store: &Arc<dyn SessionStore>, id: SessionId, from: u64) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    let mut next = from;
+    loop {
+        let page = store.session_records(id, next, PAGE).await?;
+        let full = page.len() == PAGE as usize;
+        next += page.len() as u64;
+        lines.extend(page);
+        if !full {
+            return Ok(lines);
+        }
+    }
+}
+
+/// Runs `work` with the session claimed, and gives it back.
+pub(super) async fn owning<T, F>(store: &Arc<dyn SessionStore>, id: SessionId, work: impl FnOnce(Claim) -> F) -> Result<T>
+where
+    F: Future<Output = Result<T>>,
+{
+    let owned = Owned::claim(store, id).await?;
+    let done = work(owned.claim.clone()).await;
+    owned.release().await?;
+    done
+}

@@ -1,0 +1,168 @@
+//! What becomes of a journal besides going on: looked at as it was, forked, reverted, abandoned, taken over from elsewhere.
+
+use remit_core::{
+    Error, Kind, Result,
+    id::SessionId,
+    identity::{Context, Principal},
+    journal::{Body, Machine, Past, Record},
+    limit::KEY_MAX_BYTES,
+    plugin::{Kind as PluginKind, text::visible},
+    store::{Append, Import, NewSession, SessionRow, Status, TurnClose},
+};
+
+use super::drive::{owning, records};
+use crate::host::{Host, Request};
+
+impl Host {
+    /// Where a session stood after record `at`.
+    ///
+    /// # Errors
+    /// Those of [`Host::journal`]; `invalid` when there is no such record.
+    pub async fn past(&self, context: &Context, project: &str, id: SessionId, at: u64) -> Result<Past> {
+        let records = self.journal(context, project, id, 0).await?;
+        Ok(Past::after(until(&records, id, at)?))
+    }
+
+    /// Makes a session that begins as this one was after record `at`, or as it is now. A turn that had not ended there goes on in the
+    /// new session, with the component that the project serves now, once it is run; a wait is asked for anew.
+    ///
+    /// # Errors
+    /// Those of [`Host::past`]; `denied` for another principal's session.
+    pub async fn fork(&self, context: &Context, project: &str, id: SessionId, at: Option<u64>) -> Result<SessionRow> {
+        let row = self.own_session(context, project, id).await?;
+        let mut records = self.journal(context, project, id, 0).await?;
+        if let Some(at) = at {
+            let kept = until(&records, id, at)?.len();
+            records.truncate(kept);
+        }
+        if let Some(asked) = Past::after(&records).asks_anew() {
+            records.retain(|record| record.seq < asked);
+        }
+        let past = Past::after(&records);
+        let served = Request::new(project, &row.agent, "", "");
+        let current = self.inner().find_plugin(&served).ok().filter(|(_, agent)| agent.spec.kind == PluginKind::Agent);
+        if let (Some(open), Some((_, agent))) = (past.place.open_turn, current) {
+            let start = records.iter_mut().find(|record| record.seq == open);
+            if let Some(Record { body: Body::TurnStart(start), .. }) = start {
+                start.digest = agent.spec.digest.to_string();
+                // The key belongs to the turn of the session that it was given to.
+                start.key = None;
+            }
+        }
+        let last = records.last().map_or(0, |record| record.seq);
+        self.take_in(&row.project, &row.agent, &row.principal, Some((id, last)), &records, past).await
+    }
+
+    /// Takes a session back to before its turn `turn`, with the state of then. What came after is kept as an old branch.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `denied` for another principal's session; `invalid` when there is no such turn; `conflict` while the
+    /// session is run.
+    pub async fn revert(&self, context: &Context, project: &str, id: SessionId, turn: u32) -> Result<()> {
+        self.own_session(context, project, id).await?;
+        let store = self.inner().session_store()?;
+        let at = self.inner().services().clock.now();
+        owning(store, id, async |claim| {
+            let records = self.journal(context, project, id, 0).await?;
+            let turns = Past::turns(&records);
+            let seq = turns.iter().nth(turn as usize).copied();
+            let seq = seq.ok_or_else(|| Error::invalid(format!("`{id}` has no turn {turn}: it has {}", turns.len())))?;
+            let past = Past::after(records.iter().take_while(|record| record.seq < seq));
+            store.session_revert(id, claim.row.epoch, seq, past.place, at).await
+        })
+        .await
+    }
+
+    /// Ends the turn that a session is in as failed, whatever its journal says: the way out of a quarantine.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `denied` for another principal's session; `conflict` when the session is in no turn, or is run.
+    pub async fn abandon(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
+        self.own_session(context, project, id).await?;
+        let store = self.inner().session_store()?;
+        let at = self.inner().services().clock.now();
+        owning(store, id, async |claim| {
+            if !matches!(claim.row.status, Status::Running | Status::Waiting | Status::Quarantined) {
+                return Err(Error::new(Kind::Conflict, format!("`{id}` is in no turn")));
+            }
+            let lines = records(store, id, claim.row.turn_seq).await?;
+            let mut machine = Machine::replay(&lines, Default::default())?;
+            let message = format!("abandoned by `{}`", context.principal);
+            machine.abandon(Kind::Conflict, message.clone(), at)?;
+            store
+                .session_append(Append {
+                    session: id,
+                    epoch: claim.row.epoch,
+                    at,
+                    records: machine.take_pending(),
+                    opened: Vec::new(),
+                    used: Vec::new(),
+                    open: None,
+                    close: Some(TurnClose::default()),
+                    status: Status::Idle,
+                    detail: message,
+                })
+                .await
+        })
+        .await
+    }
+
+    /// Makes a session of records that were exported. It works for whoever takes it in. A turn that had not ended is taken up to its first
+    /// approval, which is asked for anew: an export can say what it likes.
+    ///
+    /// # Errors
+    /// `invalid` when the records are not a journal from its start; `limit`; those of the store.
+    pub async fn import(&self, context: &Context, project: &str, agent: &str, records: &[Record]) -> Result<SessionRow> {
+        if agent.is_empty() || agent.len() > KEY_MAX_BYTES {
+            return Err(Error::invalid(format!("`{}` is no agent's name", visible(agent, 64))));
+        }
+        let in_order = records.iter().zip(0..).all(|(record, seq)| record.seq == seq);
+        if !in_order || !matches!(records.first().map(|first| &first.body), Some(Body::TurnStart(_))) {
+            return Err(Error::invalid("these records are not a journal from its start").hint("take the whole of an export"));
+        }
+        let mut records = records;
+        let past = Past::after(records);
+        if let Some(asked) = past.asks_anew().into_iter().chain(past.first_approval()).min() {
+            records = records.get(..usize::try_from(asked).unwrap_or_default()).unwrap_or_default();
+        }
+        self.take_in(project, agent, &context.principal, None, records, Past::after(records)).await
+    }
+
+    async fn take_in(
+        &self,
+        project: &str,
+        agent: &str,
+        principal: &Principal,
+        parent: Option<(SessionId, u64)>,
+        records: &[Record],
+        past: Past,
+    ) -> Result<SessionRow> {
+        let at = self.inner().services().clock.now();
+        let new = NewSession {
+            id: SessionId::new(at, self.inner().random()?),
+            project: project.to_owned(),
+            agent: agent.to_owned(),
+            principal: principal.clone(),
+            key: None,
+            at,
+            parent,
+        };
+        let records = records.iter().map(Record::encode).collect::<Result<Vec<_>>>()?;
+        self.inner().session_store()?.session_import(Import { new, records, place: past.place }).await
+    }
+
+    /// A session of the principal's own.
+    async fn own_session(&self, context: &Context, project: &str, id: SessionId) -> Result<SessionRow> {
+        let row = self.session(context, project, id).await?;
+        super::own(&row, context)?;
+        Ok(row)
+    }
+}
+
+/// The records up to `at`, that one too.
+fn until(records: &[Record], id: SessionId, at: u64) -> Result<&[Record]> {
+    let end = usize::try_from(at).ok().and_then(|at| at.checked_add(1));
+    end.and_then(|end| records.get(..end)).ok_or_else(|| {
+        Error::invalid(format!("`{id}` has no record {at}")).hint(format!("its records are 0 to {}", records.len().saturating_sub(1)))
+    })
+}

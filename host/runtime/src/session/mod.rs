@@ -1,0 +1,388 @@
+//! Sessions: agents that work in turns, whose journal survives whatever happens to the process.
+//!
+//! [`Host::run`] takes an input to where the turn ends or waits. What the turn did is in its journal before anybody sees it; after a
+//! crash, and after a wait, the agent's code runs again from the start of the turn and is answered from there.
+
+mod agents;
+mod drive;
+mod durable;
+mod group;
+mod history;
+mod journal;
+mod stop;
+mod turn;
+mod wasi;
+
+use std::{sync::Arc, time::Duration};
+
+use remit_core::{
+    Error, Kind, Result,
+    grant::Denial,
+    id::{SessionId, WaitId},
+    identity::{Context, Role},
+    journal::{Body, Outcome, Record},
+    limit::{INPUT_MAX_BYTES, KEY_MAX_BYTES, QUESTION_MAX_BYTES, TURN_INPUT_MAX_BYTES},
+    plugin::{Kind as PluginKind, text::visible},
+    store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow, WaitState},
+};
+
+pub use agents::AgentState;
+pub(crate) use agents::Agents;
+use drive::{Drive, owning, records};
+
+use crate::{
+    capability::Events,
+    host::{Host, Inner},
+};
+
+/// An input for an agent, or the wish that a turn goes on.
+#[derive(Clone)]
+pub struct RunRequest<'a> {
+    /// The project.
+    pub project: &'a str,
+    /// The agent.
+    pub agent: &'a str,
+    /// The session; none makes a new one.
+    pub session: Option<SessionId>,
+    /// A name for the session, in place of its id: the first run of the principal that uses it makes the session, later ones go on with it.
+    pub name: Option<&'a str>,
+    /// The input, a JSON text. It begins a turn, or answers the turn that waits for an input; none goes on with the turn that was
+    /// cut off or waits.
+    pub input: Option<&'a str>,
+    /// Names the input: the same key with the same input gives the recorded result. Without a session or a name it names a new
+    /// session, too.
+    pub key: Option<&'a str>,
+    /// How long to wait for what the turn waits for, before its end is [`TurnEnd::Waiting`].
+    pub patience: Patience,
+    /// Takes progress and log lines.
+    pub events: Option<Events>,
+}
+
+/// How long a caller waits with a turn that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Patience {
+    /// For a person, without end.
+    pub people: bool,
+    /// For a point in time that is this far away at most.
+    pub time: Duration,
+}
+
+/// What became of a turn.
+#[derive(Debug)]
+pub struct Ran {
+    /// Its session.
+    pub session: SessionId,
+    /// Its number in the session, from 0.
+    pub turn: u32,
+    /// How it ended.
+    pub end: TurnEnd,
+    /// What was refused on the way.
+    pub denials: Vec<Denial>,
+    /// After a trap: the agent's functions, innermost first, safe to show.
+    pub backtrace: Vec<String>,
+    /// The last bytes that the agent printed, safe to show.
+    pub output: String,
+}
+
+/// How a turn ended.
+#[derive(Debug)]
+pub enum TurnEnd {
+    /// With this output, a JSON text.
+    Done(String),
+    /// It failed, and is not tried again. What it changed of its state is forgotten.
+    Failed(Error),
+    /// Not yet: it waits for these.
+    Waiting(Vec<WaitRow>),
+}
+
+/// What a person decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, perhaps with a note.
+    Approve(Option<String>),
+    /// No, perhaps with a reason.
+    Deny(Option<String>),
+    /// A text, for a session that waits for one.
+    Input(String),
+}
+
+impl Host {
+    /// Gives an agent an input, or goes on with its turn.
+    ///
+    /// Dropping the future stops the turn where it is; it goes on from its journal. What is returned is durable.
+    ///
+    /// # Errors
+    /// `not-found` (project, agent, session, another principal's session), `denied` (the role), `invalid` (the input, or the host keeps
+    /// no sessions), `conflict` (the session is in another turn, was killed, is quarantined, is run elsewhere, or the key came with
+    /// another input), `diverged`, and those of the store. A turn that failed is no error: see [`TurnEnd::Failed`].
+    pub async fn run(&self, context: &Context, request: &RunRequest<'_>) -> Result<Ran> {
+        let inner = self.inner();
+        let (_in_flight, mut killed) = inner.enter()?;
+        tokio::select! {
+            biased;
+            ran = inner.run_turn(context, request) => ran,
+            _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the turn, which can be gone on with")),
+        }
+    }
+
+    /// Sessions of a project, newest first: the principal's own, or all of them for an owner.
+    ///
+    /// # Errors
+    /// `invalid` when the host keeps no sessions; those of the store.
+    pub async fn sessions(&self, context: &Context, mut filter: SessionFilter) -> Result<Vec<SessionRow>> {
+        if context.role != Role::Owner {
+            filter.principal = Some(context.principal.clone());
+        }
+        self.inner().session_store()?.session_list(filter).await
+    }
+
+    /// A session that the principal may see.
+    ///
+    /// # Errors
+    /// `not-found`, also for another principal's session; `invalid` when the host keeps no sessions; those of the store.
+    pub async fn session(&self, context: &Context, project: &str, id: SessionId) -> Result<SessionRow> {
+        self.inner().visible_session(context, project, id).await
+    }
+
+    /// The journal of a session from record `from` on.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `host` when the journal is damaged.
+    pub async fn journal(&self, context: &Context, project: &str, id: SessionId, from: u64) -> Result<Vec<Record>> {
+        self.session(context, project, id).await?;
+        let lines = records(self.inner().session_store()?, id, from).await?;
+        lines.iter().map(Record::decode).collect()
+    }
+
+    /// What sessions wait for that the principal may see; with `all`, also what is decided and over.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`].
+    pub async fn waits(&self, context: &Context, project: &str, session: Option<SessionId>, all: bool) -> Result<Vec<WaitRow>> {
+        let waits = self.inner().session_store()?.wait_list(project.to_owned(), session, all).await?;
+        Ok(waits.into_iter().filter(|wait| may_see(context, &wait.principal)).collect())
+    }
+
+    /// A wait that the principal may see.
+    ///
+    /// # Errors
+    /// `not-found`; those of the store.
+    pub async fn wait(&self, context: &Context, project: &str, id: WaitId) -> Result<WaitRow> {
+        let wait = self.inner().session_store()?.wait_get(id).await?;
+        let wait = wait.filter(|wait| wait.project == project && may_see(context, &wait.principal));
+        wait.ok_or_else(|| Error::not_found(format!("there is no `{id}`")).hint("see what waits: remit approval list"))
+    }
+
+    /// Decides a wait. Only a person may: not an agent, and nobody on whose behalf a tool or an agent acts.
+    ///
+    /// # Errors
+    /// `denied` for an agent; `not-found`; `invalid` for a decision that does not fit what is waited for; `conflict` when it was decided
+    /// already, or its time has passed.
+    pub async fn decide(&self, context: &Context, project: &str, id: WaitId, verdict: Verdict) -> Result<()> {
+        if context.principal.kind() == remit_core::identity::PrincipalKind::Agent || !context.delegation.is_empty() {
+            return Err(Error::denied("an agent decides nothing: a person has to"));
+        }
+        let wait = self.wait(context, project, id).await?;
+        let by = context.principal.clone();
+        let note = |note: Option<String>| match note {
+            Some(note) if note.len() > QUESTION_MAX_BYTES => Err(Error::limit(format!("a note may have {QUESTION_MAX_BYTES} bytes"))),
+            note => Ok(note),
+        };
+        let outcome = match (verdict, wait.kind) {
+            (Verdict::Approve(text), WaitKind::Approval) => Outcome::Approved { by, note: note(text)? },
+            (Verdict::Deny(text), WaitKind::Approval) => Outcome::Denied { by, note: note(text)? },
+            (Verdict::Input(text), WaitKind::Input) if text.len() > INPUT_MAX_BYTES => {
+                return Err(Error::limit(format!("an input of {} bytes is too large; at most {INPUT_MAX_BYTES}", text.len())));
+            }
+            (Verdict::Input(text), WaitKind::Input) => Outcome::Input { by, text },
+            (_, WaitKind::Approval) => return Err(Error::invalid(format!("`{id}` waits for an approval: approve or deny it"))),
+            (_, WaitKind::Input) => {
+                return Err(Error::invalid(format!("`{id}` waits for an input"))
+                    .hint(format!("remit run {} INPUT --session {}", wait.agent, wait.session)));
+            }
+            (_, WaitKind::Timer) => return Err(Error::invalid(format!("`{id}` waits for a point in time, not for a person"))),
+        };
+        let at = self.inner().services().clock.now();
+        self.inner().session_store()?.wait_decide(Decision { wait: id, outcome, at }).await
+    }
+
+    /// Ends a session for good, wherever its turn hangs: the process that runs it stops within 200 ms.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`].
+    pub async fn kill(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
+        self.session(context, project, id).await?;
+        let at = self.inner().services().clock.now();
+        self.inner().session_store()?.session_kill(id, format!("by `{}`", context.principal), at).await
+    }
+
+    /// Removes a session and everything of it.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `conflict` while it is run.
+    pub async fn erase(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
+        self.session(context, project, id).await?;
+        self.inner().session_store()?.session_erase(id).await
+    }
+}
+
+/// Whether what belongs to `principal` is there at all for whoever asks.
+fn may_see(context: &Context, principal: &remit_core::identity::Principal) -> bool {
+    context.role == Role::Owner || context.principal == *principal
+}
+
+/// Refuses another principal's session: who may see it may not act in its principal's name.
+fn own(row: &SessionRow, context: &Context) -> Result<()> {
+    if row.principal == context.principal {
+        return Ok(());
+    }
+    Err(Error::denied(format!("`{}` works for `{}`, and `{}` may not go on with it", row.id, row.principal, context.principal)))
+}
+
+fn absent(id: SessionId) -> Error {
+    Error::not_found(format!("there is no session `{id}`")).hint("see which there are: remit session list")
+}
+
+impl Inner {
+    async fn visible_session(&self, context: &Context, project: &str, id: SessionId) -> Result<SessionRow> {
+        let row = self.session_store()?.session_get(id).await?;
+        row.filter(|row| row.project == project && may_see(context, &row.principal)).ok_or_else(|| absent(id))
+    }
+
+    async fn run_turn(self: &Arc<Self>, context: &Context, request: &RunRequest<'_>) -> Result<Ran> {
+        let store = self.session_store()?;
+        let (root, agent) = self.find_agent(context, request)?;
+        for (what, text) in [("key", request.key), ("name", request.name)] {
+            if let Some(text) = text.filter(|text| text.is_empty() || text.len() > KEY_MAX_BYTES) {
+                return Err(Error::invalid(format!("a {what} of {} bytes is not accepted: from 1 to {KEY_MAX_BYTES}", text.len())));
+            }
+        }
+        match (request.session, request.input) {
+            (None, None) if request.name.is_none() => return Err(Error::invalid("a new session needs an input")),
+            (_, Some(input)) if input.len() > TURN_INPUT_MAX_BYTES => {
+                let message = format!("an input of {} bytes is too large; at most {TURN_INPUT_MAX_BYTES}", input.len());
+                return Err(Error::limit(message));
+            }
+            (None, Some(input)) if request.name.is_none() => agent.turn_input(input)?,
+            _ => {}
+        }
+        let row = self.session_for(context, request, store).await?;
+        if let (Some(key), Some(input)) = (request.key, request.input)
+            && let Some(seq) = store.session_turn(row.id, key.to_owned()).await?
+            && let Some(ran) = self.repeated(store, &row, seq, input).await?
+        {
+            return Ok(ran);
+        }
+        owning(store, row.id, async |claim| {
+            let input = self.next_input(context, request, store, &claim.row, &agent).await?;
+            let (host, store) = (self.clone(), store.clone());
+            Drive { host, agent, root, context, request, store, claim }.run(input).await
+        })
+        .await
+    }
+
+    /// The agent, which the principal may run.
+    fn find_agent(&self, context: &Context, request: &RunRequest<'_>) -> Result<(std::path::PathBuf, Arc<crate::plugin::Loaded>)> {
+        let call = crate::host::Request::new(request.project, request.agent, "", "{}");
+        let (root, agent) = self.find_plugin(&call)?;
+        if agent.spec.kind != PluginKind::Agent {
+            let error = Error::invalid(format!("`{}` is no agent", visible(request.agent, 64)));
+            return Err(error.hint(format!("call one of its tools: remit call {} TOOL", agent.spec.name)));
+        }
+        if !context.role.allows(request.agent, request.agent) {
+            let denial = Denial::role(request.agent, request.agent, &context.principal.to_string());
+            return Err(Error::denied(denial.to_string()).hint("give the principal a role with this agent in `[roles]` of `remit.toml`"));
+        }
+        Ok((root, agent))
+    }
+
+    async fn session_for(&self, context: &Context, request: &RunRequest<'_>, store: &Arc<dyn SessionStore>) -> Result<SessionRow> {
+        if let Some(id) = request.session {
+            let row = self.visible_session(context, request.project, id).await?;
+            own(&row, context)?;
+            if row.agent != request.agent {
+                return Err(Error::invalid(format!("`{id}` is a session of `{}`", row.agent)));
+            }
+            return Ok(row);
+        }
+        let at = self.services().clock.now();
+        let new = NewSession {
+            id: SessionId::new(at, self.random()?),
+            project: request.project.to_owned(),
+            agent: request.agent.to_owned(),
+            principal: context.principal.clone(),
+            // A name and a key are different words for a session, so that neither is taken for the other.
+            key: request.name.map(|name| format!("name {name}")).or_else(|| request.key.map(|key| format!("key {key}"))),
+            at,
+            parent: None,
+        };
+        store.session_create(new).await
+    }
+
+    /// The recorded result of a turn, when it has ended.
+    async fn repeated(&self, store: &Arc<dyn SessionStore>, row: &SessionRow, seq: u64, input: &str) -> Result<Option<Ran>> {
+        let lines = records(store, row.id, seq).await?;
+        let mut turn = 0;
+        for line in &lines {
+            let end = match Record::decode(line)?.body {
+                Body::TurnStart(start) if line.seq == seq => {
+                    turn = start.turn;
+                    if start.input != input {
+                        return Err(Error::new(Kind::Conflict, "the key was used with another input").hint("use a new key for a new input"));
+                    }
+                    continue;
+                }
+                Body::TurnEnd { output } => TurnEnd::Done(output),
+                Body::TurnFailed { kind, message } => TurnEnd::Failed(Error::new(kind, message)),
+                _ => continue,
+            };
+            return Ok(Some(Ran { session: row.id, turn, end, denials: Vec::new(), backtrace: Vec::new(), output: String::new() }));
+        }
+        Ok(None)
+    }
+
+    /// What the claimed session is to do: begin a turn with an input, or go on.
+    async fn next_input<'a>(
+        &self,
+        context: &Context,
+        request: &RunRequest<'a>,
+        store: &Arc<dyn SessionStore>,
+        row: &SessionRow,
+        agent: &crate::plugin::Loaded,
+    ) -> Result<Option<&'a str>> {
+        let conflict = |message: String| Err(Error::new(Kind::Conflict, message));
+        match (row.status, request.input) {
+            (Status::Killed, _) => conflict(drive::killed(&row.detail)),
+            (Status::Quarantined, _) => Err(Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail))
+                .hint(format!("look at it: remit session show {}", row.id))),
+            (Status::Idle, Some(input)) => {
+                agent.turn_input(input)?;
+                Ok(Some(input))
+            }
+            (Status::Idle, None) => {
+                let error = Error::new(Kind::Conflict, format!("`{}` is in no turn: there is nothing to go on with", row.id));
+                Err(error.code("E-IDLE"))
+            }
+            (Status::Running | Status::Waiting, None) => Ok(None),
+            (Status::Running | Status::Waiting, Some(input)) => {
+                if let Some(key) = request.key
+                    && store.session_turn(row.id, key.to_owned()).await? == Some(row.turn_seq)
+                {
+                    return Ok(None);
+                }
+                let waits = store.wait_list(row.project.clone(), Some(row.id), false).await?;
+                let asked = waits.iter().find(|wait| wait.kind == WaitKind::Input && wait.state == WaitState::Open);
+                let Some(wait) = asked else {
+                    let hint = format!("go on with it first: remit session resume {}", row.id);
+                    return Err(Error::new(Kind::Conflict, format!("`{}` is in a turn that takes no input now", row.id)).hint(hint));
+                };
+                if input.len() > INPUT_MAX_BYTES {
+                    return Err(Error::limit(format!("an input of {} bytes is too large; at most {INPUT_MAX_BYTES}", input.len())));
+                }
+                let outcome = Outcome::Input { by: context.principal.clone(), text: input.to_owned() };
+                store.wait_decide(Decision { wait: wait.id, outcome, at: self.services().clock.now() }).await?;
+                Ok(None)
+            }
+        }
+    }
+}

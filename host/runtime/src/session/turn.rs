@@ -1,0 +1,285 @@
+//! A turn that runs: each thing that the agent does, answered from the journal or done and recorded.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use remit_core::{
+    Error, Kind, Result,
+    clock::Timestamp,
+    grant::{Decision, Request as Right, Resolved, decide},
+    id::WaitId,
+    identity::{Principal, Role},
+    journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
+    limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES},
+    plugin::{Effect, text::visible_lines},
+    store::{OpenWait, WaitKind},
+};
+use tokio::sync::Notify;
+
+use super::{
+    journal::{Journal, Standing},
+    stop::Stop,
+};
+use crate::{
+    capability::{Denials, Event, Events, call::now},
+    host::{Inner, Request},
+};
+
+/// What the host functions of one turn share, also with the calls of its groups.
+pub(crate) struct Turn {
+    pub(super) host: Arc<Inner>,
+    pub(super) journal: Journal,
+    pub(super) project: String,
+    pub(super) agent: String,
+    pub(super) principal: Principal,
+    pub(super) role: Role,
+    pub(super) delegation: Vec<String>,
+    pub(super) rights: Resolved,
+    pub(super) denials: Denials,
+    pub(super) events: Option<Events>,
+    /// Decisions that were made while the turn did not run.
+    pub(super) decided: Mutex<HashMap<WaitId, Outcome>>,
+    pub(super) grace: Grace,
+    pub(super) group_call_ended: Notify,
+    pub(super) groups: Mutex<super::group::Groups>,
+}
+
+/// How long the agent's own code may run without doing anything: the bound begins anew with each step.
+pub(super) struct Grace {
+    start: Instant,
+    most: Duration,
+    /// Milliseconds from `start` to the deadline.
+    until_ms: AtomicU64,
+}
+
+impl Grace {
+    pub(super) fn new(most: Duration) -> Self {
+        let grace = Self { start: now(), most, until_ms: AtomicU64::new(0) };
+        grace.renew();
+        grace
+    }
+
+    pub(super) fn renew(&self) {
+        let until = self.start.elapsed().saturating_add(self.most);
+        self.until_ms.store(u64::try_from(until.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.start + Duration::from_millis(self.until_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// What a new call is, once it is known to be allowed.
+pub(super) struct Planned {
+    pub(super) call: ToolCall,
+    pub(super) asks: bool,
+}
+
+impl Turn {
+    /// Calls a tool and waits for what becomes of it.
+    pub(super) async fn call(&self, tool: &str, arguments: &str) -> Result<Outcome, Stop> {
+        let step = self.journal.machine().call(tool, arguments).map_err(Stop::Turn)?;
+        match step {
+            CallStep::Ended(outcome) => Ok(outcome),
+            CallStep::InFlight { op, call } => {
+                let outcome = self.settle(&call).await?;
+                self.end(op, outcome).await
+            }
+            CallStep::New { approved } => self.new_call(tool, arguments, approved.as_ref()).await,
+            CallStep::Waiting { op, wait } => match self.decision(&wait) {
+                None => self.suspend().await,
+                Some(outcome) => match (self.end_wait(op, &wait, outcome).await?, wait) {
+                    (Outcome::Approved { .. }, Wait::Approval { call, .. }) => self.new_call(tool, arguments, call.as_ref()).await,
+                    (refused, _) => Ok(refused),
+                },
+            },
+        }
+    }
+
+    /// A call that was not made before. What a person approved holds for one component: of another one they are asked again.
+    async fn new_call(&self, tool: &str, arguments: &str, approved: Option<&PendingCall>) -> Result<Outcome, Stop> {
+        let planned = match self.plan(tool, arguments) {
+            Ok(planned) => planned,
+            Err(refusal) => return self.refuse(tool, arguments, &refusal).await,
+        };
+        if planned.asks && approved.is_none_or(|approved| approved.digest != planned.call.digest) {
+            return self.ask(planned.call).await;
+        }
+        let op = self.begin(planned.call.clone()).await?;
+        let outcome = self.execute(&planned.call).await?;
+        self.end(op, outcome).await
+    }
+
+    /// Records a new call. What changes something is durable before it happens.
+    pub(super) async fn begin(&self, call: ToolCall) -> Result<u32, Stop> {
+        let effect = call.effect;
+        let op = self.journal.machine().begin_call(call, self.journal.now()).map_err(Stop::Turn)?;
+        if effect != Effect::Read {
+            self.journal.write(Standing::running()).await.map_err(Stop::Host)?;
+        }
+        Ok(op)
+    }
+
+    /// A call that was begun and whose end is not known: what may be repeated is, with the same key.
+    pub(super) async fn settle(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+        if call.effect != Effect::Once {
+            return self.execute(call).await;
+        }
+        let message = format!("the host stopped while `{}` ran; whether it took effect is not known, and it is not repeated", call.tool);
+        Ok(Outcome::Failed { kind: Kind::InDoubt, message })
+    }
+
+    /// Records the end of an operation that the agent waits for; returns what the agent sees of it.
+    async fn end(&self, op: u32, outcome: Outcome) -> Result<Outcome, Stop> {
+        let seen = self.journal.machine().settle(op, outcome, self.journal.now()).map_err(Stop::Turn)?;
+        self.journal.write(Standing::running()).await.map_err(Stop::Host)?;
+        Ok(seen)
+    }
+
+    /// A call that cannot be made is recorded with the reason, so that the agent is told the same on replay.
+    async fn refuse(&self, tool: &str, arguments: &str, refusal: &Error) -> Result<Outcome, Stop> {
+        let op = self.begin_refused(tool, arguments)?;
+        self.end(op, refused(refusal)).await
+    }
+
+    pub(super) fn begin_refused(&self, tool: &str, arguments: &str) -> Result<u32, Stop> {
+        let key = self.key();
+        let call = ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned(), effect: Effect::Read, digest: String::new(), key };
+        self.journal.machine().begin_call(call, self.journal.now()).map_err(Stop::Turn)
+    }
+
+    /// Looks at a call before anything is recorded: may it be made, and what is it.
+    pub(super) fn plan(&self, id: &str, arguments: &str) -> Result<Planned> {
+        let (plugin, tool) = id.split_once('/').ok_or_else(|| Error::invalid("a tool is named `plugin/tool`"))?;
+        if let Decision::Deny(denial) = decide(&Right::Tool { plugin, tool }, &self.rights) {
+            let error = Error::denied(denial.to_string());
+            self.denials.record(denial);
+            return Err(error);
+        }
+        if self.delegation.len() >= DELEGATION_MAX_DEPTH {
+            return Err(Error::limit(format!("tools called tools more than {DELEGATION_MAX_DEPTH} deep")));
+        }
+        let request = Request::new(&self.project, plugin, tool, arguments);
+        let (digest, effect, asks) = self.host.describe(&request)?;
+        let call = ToolCall { tool: id.to_owned(), arguments: arguments.to_owned(), effect, digest, key: self.key() };
+        Ok(Planned { call, asks })
+    }
+
+    /// The key of the operation that comes next.
+    fn key(&self) -> String {
+        let machine = self.journal.machine();
+        format!("{}.{}.{}.{}", self.journal.session, self.journal.branch, machine.began_seq(), machine.next_op())
+    }
+
+    pub(super) async fn execute(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+        let (plugin, tool) = call.tool.split_once('/').unwrap_or((&call.tool, ""));
+        let mut context = self.host.context(self.principal.clone(), self.role.clone()).map_err(Stop::Host)?;
+        context.delegation.clone_from(&self.delegation);
+        context.delegation.push(self.agent.clone());
+        context.session = Some(self.journal.session);
+        context.idempotency_key = Some(call.key.clone());
+        context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
+        let request = Request { approved: true, events: self.events.clone(), ..Request::new(&self.project, plugin, tool, &call.arguments) };
+        let ended = self.host.call(&context, &request, true).await;
+        ended.denials.into_iter().for_each(|denial| self.denials.record(denial));
+        if let (Err(error), true) = (&ended.result, self.host.is_stopping()) {
+            return Err(Stop::Host(error.clone()));
+        }
+        match ended.result {
+            Ok(output) => match serde_json::to_string(&output) {
+                Ok(output) => Ok(Outcome::Output { output }),
+                Err(error) => Err(Stop::Host(Error::host("a result cannot be written as JSON", error))),
+            },
+            Err(error) => Ok(Outcome::Failed { kind: error.kind, message: error.message }),
+        }
+    }
+
+    /// Waits for what the agent asks for.
+    pub(super) async fn wait(&self, asked: Wait) -> Result<Outcome, Stop> {
+        let step = self.journal.machine().wait(&asked).map_err(Stop::Turn)?;
+        match step {
+            WaitStep::Ended(outcome) => Ok(outcome),
+            WaitStep::Waiting { op, wait } => match self.decision(&wait) {
+                None => self.suspend().await,
+                Some(outcome) => self.end_wait(op, &wait, outcome).await,
+            },
+            WaitStep::New => self.open(asked).await,
+        }
+    }
+
+    /// Asks a person about a call that the project wants approved.
+    async fn ask(&self, call: ToolCall) -> Result<Outcome, Stop> {
+        let title = format!("`{}` wants to call `{}`", self.agent, call.tool);
+        let call = PendingCall { tool: call.tool, arguments: call.arguments, digest: call.digest };
+        let wait = self.approval(title, visible_lines(&call.arguments, QUESTION_MAX_BYTES), None, Some(call)).map_err(Stop::Host)?;
+        self.open(wait).await
+    }
+
+    /// An approval that is asked for now.
+    pub(super) fn approval(&self, title: String, details: String, expires_ms: Option<u64>, call: Option<PendingCall>) -> Result<Wait> {
+        let lasts = expires_ms.unwrap_or(APPROVAL_DEFAULT_MS).min(APPROVAL_MAX_MS);
+        let due = Timestamp(self.journal.now().0.saturating_add(lasts));
+        Ok(Wait::Approval { id: self.wait_id()?, title, details, due, call })
+    }
+
+    pub(super) fn wait_id(&self) -> Result<WaitId> {
+        Ok(WaitId::new(self.journal.now(), self.host.random()?))
+    }
+
+    async fn open(&self, wait: Wait) -> Result<Outcome, Stop> {
+        let op = self.journal.machine().begin_wait(wait.clone(), self.journal.now()).map_err(Stop::Turn)?;
+        let due = wait.due();
+        let (id, kind, title, details, call) = match wait {
+            Wait::Approval { id, title, details, call, .. } => (id, WaitKind::Approval, title, details, call),
+            Wait::Input { id, prompt } => (id, WaitKind::Input, prompt, String::new(), None),
+            Wait::Timer { id, due } => (id, WaitKind::Timer, format!("until {due}"), String::new(), None),
+        };
+        let detail = title.clone();
+        self.journal.opens(OpenWait { id, op, kind, title, details, call, due }).await;
+        self.journal.write(Standing::waiting(detail)).await.map_err(Stop::Host)?;
+        self.suspend().await
+    }
+
+    async fn end_wait(&self, op: u32, wait: &Wait, outcome: Outcome) -> Result<Outcome, Stop> {
+        let seen = self.journal.machine().settle(op, outcome, self.journal.now()).map_err(Stop::Turn)?;
+        self.journal.uses(wait.id()).await;
+        self.journal.write(Standing::running()).await.map_err(Stop::Host)?;
+        Ok(seen)
+    }
+
+    /// How a wait that was begun ended, if it did: by a person, or by its time.
+    fn decision(&self, wait: &Wait) -> Option<Outcome> {
+        if let Some(outcome) = self.decided.lock().unwrap_or_else(PoisonError::into_inner).get(&wait.id()) {
+            return Some(outcome.clone());
+        }
+        match (wait, wait.due()?) {
+            (_, due) if self.journal.now() < due => None,
+            (Wait::Timer { .. }, _) => Some(Outcome::Woken),
+            _ => Some(Outcome::Expired { reason: "nobody decided in time".to_owned() }),
+        }
+    }
+
+    /// Ends the instance; calls of groups that still run are waited for, so that their results are recorded.
+    async fn suspend(&self) -> Result<Outcome, Stop> {
+        self.groups_ended().await?;
+        Err(Stop::Waiting)
+    }
+
+    /// Tells the caller something, but not twice.
+    pub(super) fn event(&self, event: Event) {
+        if let Some(events) = self.events.as_ref().filter(|_| !self.journal.machine().replaying()) {
+            events(event);
+        }
+    }
+}
+
+/// How a call ended that could not be made.
+pub(super) fn refused(refusal: &Error) -> Outcome {
+    Outcome::Failed { kind: refusal.kind, message: refusal.message.clone() }
+}

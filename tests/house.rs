@@ -19,7 +19,8 @@ fn sources() -> Vec<PathBuf> {
     for folder in ["host", "guest-sdk", "plugins", "tests"] {
         walk(&workspace().join(folder), &mut found);
     }
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("bindings/guest.rs"));
+    let written_by_bindgen = workspace().join("guest-sdk/rust/src/bindings");
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "rs") && !path.starts_with(&written_by_bindgen));
     found
 }
 
@@ -42,9 +43,10 @@ fn shown(path: &Path) -> String {
 fn crates_depend_on_each_other_along_the_edges_only() {
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("host/core", [].as_slice()),
+        ("host/store", ["remit-core"].as_slice()),
         ("host/bindings", ["remit-core"].as_slice()),
         ("host/runtime", ["remit-core", "remit-bindings"].as_slice()),
-        ("host/cli", ["remit-core", "remit-runtime", "remit-bindings"].as_slice()),
+        ("host/cli", ["remit-core", "remit-store", "remit-runtime", "remit-bindings"].as_slice()),
         ("guest-sdk/rust", ["remit-sdk-macros"].as_slice()),
         ("guest-sdk/macros", [].as_slice()),
     ]);

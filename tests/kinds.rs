@@ -59,6 +59,28 @@ fn plain_functions_that_cannot_be_tools_say_why() {
     assert!(!reasons.is_empty() && reasons.iter().all(|reason| !reason.is_empty()), "{reasons:?}");
 }
 
+/// The interfaces of ours that the component `name` imports and exports.
+fn interfaces(name: &str) -> (Vec<String>, Vec<String>) {
+    let bytes = fixture(name);
+    let engine = wasmtime::Engine::default();
+    let component = wasmtime::component::Component::new(&engine, &bytes[..]).expect("a component");
+    let ours = |names: Vec<String>| names.into_iter().filter(|name| name.starts_with("remit:")).collect::<Vec<_>>();
+    let ty = component.component_type();
+    let imports = ty.imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    (ours(imports), ty.exports(&engine).map(|(name, _)| name.to_owned()).collect())
+}
+
+#[test]
+fn an_agent_exports_its_handler_alone_and_a_tool_knows_nothing_of_agents() {
+    let (imports, exports) = interfaces("agent");
+    assert_eq!(exports, ["remit:agent/handler@0.1.0"]);
+    let expected = ["remit:agent/durable@0.1.0", "remit:session/context@0.1.0", "remit:session/state@0.1.0", "remit:tool/types@0.1.0"];
+    assert_eq!(std::collections::BTreeSet::from_iter(imports.iter().map(String::as_str)), expected.into());
+    let (imports, exports) = interfaces("hostile");
+    assert_eq!(exports, ["remit:tool/tools@0.1.0"]);
+    assert!(imports.iter().all(|name| !name.contains("agent") && !name.contains("state")), "{imports:?}");
+}
+
 /// A component made by Python's own toolchain, run as it is.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_python_component_offers_its_functions() {

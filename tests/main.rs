@@ -15,3 +15,4 @@ mod cli;
 mod embedding;
 mod house;
 mod kinds;
+mod session;

@@ -7,6 +7,13 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+/// Tells a child process of a test where the binary is.
+const BINARY: &str = "REMIT_TEST_BINARY";
+/// Tells a child process of a test where its guests are.
+const GUESTS: &str = "REMIT_TEST_GUESTS";
+/// What guests are built for.
+const TARGET: &str = "wasm32-wasip2";
+
 /// The repository's root.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository").to_path_buf()
@@ -16,6 +23,9 @@ pub fn workspace() -> PathBuf {
 pub fn remit() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
+        if let Some(path) = std::env::var_os(BINARY) {
+            return path.into();
+        }
         let mut arguments = vec!["build", "--locked", "-p", "remit-cli", "--bin", "remit"];
         if !cfg!(debug_assertions) {
             arguments.push("--release");
@@ -27,7 +37,18 @@ pub fn remit() -> &'static Path {
 
 /// A guest of `tests/fixtures`, as its toolchain makes it.
 pub fn fixture(name: &str) -> Arc<[u8]> {
-    built("tests/fixtures", name)
+    match std::env::var_os(GUESTS) {
+        Some(folder) => std::fs::read(Path::new(&folder).join(format!("{name}.wasm"))).expect("the parent wrote it").into(),
+        None => built("tests/fixtures", name),
+    }
+}
+
+/// What a test's child process is told so that it need not ask cargo: the binary, and a folder that now holds these guests.
+pub fn handed_on(folder: &Path, guests: &[&str]) -> [(&'static str, PathBuf); 2] {
+    for name in guests {
+        std::fs::write(folder.join(format!("{name}.wasm")), fixture(name)).expect("written");
+    }
+    [(BINARY, remit().to_owned()), (GUESTS, folder.to_owned())]
 }
 
 /// A plugin of `plugins`, without its section.
@@ -47,8 +68,9 @@ type Built = BTreeMap<String, Arc<[u8]>>;
 fn built(folder: &'static str, name: &str) -> Arc<[u8]> {
     static FOLDERS: Mutex<BTreeMap<&'static str, Arc<Built>>> = Mutex::new(BTreeMap::new());
     let mut folders = FOLDERS.lock().unwrap_or_else(PoisonError::into_inner);
+    need_target();
     let guests = folders.entry(folder).or_insert_with(|| {
-        let made = cargo(&workspace().join(folder), &["build", "--release", "--locked", "--target", "wasm32-wasip2"]);
+        let made = cargo(&workspace().join(folder), &["build", "--release", "--locked", "--target", TARGET]);
         let guests = made.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "wasm"));
         Arc::new(guests.map(|path| (stem(&path), std::fs::read(&path).expect("cargo made it").into())).collect())
     });
@@ -57,6 +79,20 @@ fn built(folder: &'static str, name: &str) -> Arc<[u8]> {
 
 fn stem(path: &Path) -> String {
     path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Makes sure that Rust can build guests, as `remit build` does: rustup does not everywhere install what `rust-toolchain.toml` names.
+fn need_target() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| {
+        let rustup = |arguments: &[&str]| Command::new("rustup").args(arguments).current_dir(workspace()).output();
+        // Without rustup the target may be there all the same; cargo says so if it is not.
+        let Ok(installed) = rustup(&["target", "list", "--installed"]) else { return };
+        if !String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == TARGET) {
+            let added = rustup(&["target", "add", TARGET]).expect("rustup runs");
+            assert!(added.status.success(), "rustup target add {TARGET}: {}", String::from_utf8_lossy(&added.stderr));
+        }
+    });
 }
 
 /// Runs cargo in `folder`; returns the files that it made or found fresh.

@@ -10,11 +10,12 @@
 )]
 
 mod build;
+pub mod desk;
 mod lab;
 mod shell;
 mod toolchain;
 
-pub use build::{component, fixture, remit, skipped, workspace};
+pub use build::{component, fixture, handed_on, remit, skipped, workspace};
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};
 pub use toolchain::{javascript, python};

@@ -58,7 +58,7 @@ fn exit_of_command(error: &anyhow::Error) -> Exit {
             Kind::Denied => Exit::Denied,
             Kind::Limit => Exit::Limit,
             Kind::Host => Exit::Host,
-            Kind::Guest => Exit::Failed,
+            Kind::Guest | Kind::Diverged | Kind::InDoubt => Exit::Failed,
             _ => Exit::Usage,
         },
         None if error.downcast_ref::<remit_core::project::ProjectError>().is_some() => Exit::Usage,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::IsTerminal,
+    io::{IsTerminal, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,6 +13,7 @@ use remit_core::{
     Error,
     clock::Clock,
     grant::Declared,
+    limit::COMPONENT_MAX_BYTES,
     plugin::{
         Definition, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
@@ -24,7 +25,7 @@ use remit_core::{
     project::{Plugin, Source},
 };
 use remit_runtime::{
-    Host,
+    Builder, Host,
     plugin::plain_definitions,
     project::{LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
     services::{EnvSecrets, JsonLines, SystemClock},
@@ -124,6 +125,14 @@ impl Run {
     /// # Errors
     /// Those of building a host, and of opening the audit log.
     pub fn host_for(&self, project: Option<&OpenProject>) -> anyhow::Result<Host> {
+        Ok(self.builder(project)?.build()?)
+    }
+
+    /// What [`Run::host_for`] builds the host from.
+    ///
+    /// # Errors
+    /// Those of opening the audit log.
+    pub fn builder(&self, project: Option<&OpenProject>) -> anyhow::Result<Builder> {
         let mut builder = Host::builder()
             .cache_dir(&self.environment.cache)
             .worker(&self.environment.program)
@@ -134,7 +143,7 @@ impl Run {
         if let Some(project) = project {
             builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?));
         }
-        Ok(builder.build()?)
+        Ok(builder)
     }
 
     /// What `plugin` is now. A component that does not carry its definitions is asked for them, in an instance that is granted nothing.
@@ -145,6 +154,7 @@ impl Run {
         let artefact = project.artefact(plugin)?;
         let looked = Looked::at(artefact.bytes)?;
         looked.inspection.require_tools()?;
+        stands_right(plugin, looked.inspection.kind)?;
         let definitions = match looked.definitions(&plugin.effects) {
             Some(definitions) => definitions,
             None => self.block_on(async { Ok(self.host()?.definitions(plugin.name.as_str(), &looked.bytes).await?) })?,
@@ -250,6 +260,18 @@ pub fn opening(error: OpenError) -> anyhow::Error {
     }
 }
 
+/// Whether a component stands in the table of its kind.
+fn stands_right(plugin: &Plugin, kind: Kind) -> Result<(), Error> {
+    let name = &plugin.name;
+    match (plugin.agent, kind) {
+        (true, Kind::Agent) | (false, Kind::Tool | Kind::Plain) => Ok(()),
+        (true, _) => Err(Error::invalid(format!("`{name}` stands under `[agents]` and is no agent"))
+            .hint(format!("write `[plugins.{name}]` in place of `[agents.{name}]`"))),
+        (false, Kind::Agent) => Err(Error::invalid(format!("`{name}` is an agent and stands under `[plugins]`"))
+            .hint(format!("write `[agents.{name}]` in place of `[plugins.{name}]`, with `tools = […]`"))),
+    }
+}
+
 /// Tells which grants of `capability` the user's own `remit.local.toml` takes away, a line each: to grant them again would not help.
 pub fn revoked_lines<'a>(revoked: &'a BTreeSet<String>, capability: &'a str) -> impl Iterator<Item = String> + 'a {
     let of = revoked.iter().filter(move |line| line.split(' ').next() == Some(capability));
@@ -262,13 +284,19 @@ pub fn revoked_lines<'a>(revoked: &'a BTreeSet<String>, capability: &'a str) -> 
 /// `not-found` when it is not there; `limit` when it is too large.
 #[allow(clippy::disallowed_methods, reason = "a component that the user names is read here, bounded")]
 pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let failed = |error: std::io::Error| Error::not_found(format!("the component `{}` cannot be read: {error}", path.display()));
-    let size = std::fs::metadata(path).map_err(failed)?.len();
-    if size > remit_core::limit::COMPONENT_MAX_BYTES {
-        let most = remit_core::limit::COMPONENT_MAX_BYTES >> 20;
-        return Err(Error::limit(format!("the component `{}` has {size} bytes; at most {most} MiB are read", path.display())).into());
+    let failed = |error: std::io::Error| {
+        Error::not_found(format!("the component `{}` cannot be read: {error}", path.display()))
+            .hint("name the file of a component; a crate's is made by: remit build")
+    };
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(COMPONENT_MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    if bytes.len() as u64 > COMPONENT_MAX_BYTES {
+        let most = COMPONENT_MAX_BYTES >> 20;
+        return Err(Error::limit(format!("the component `{}` has more than {most} MiB", path.display()))
+            .hint("strip debug information: `wasm-tools strip`")
+            .into());
     }
-    Ok(std::fs::read(path).map_err(failed)?)
+    Ok(bytes)
 }
 
 /// The crates of a project: name and folder.

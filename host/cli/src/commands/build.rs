@@ -43,6 +43,8 @@ pub enum Goal<'a> {
 pub struct Built {
     /// Where it lies.
     pub path: PathBuf,
+    /// Which kind it is.
+    pub kind: Kind,
     /// What it carries.
     pub section: Section,
     /// Its size in bytes.
@@ -99,9 +101,8 @@ impl super::Run {
         let raw = read(&cargo_build(folder)?)?;
         let inspection = inspect(&raw, &[])?;
         let definitions = match inspection.kind {
-            Kind::Tool => self.block_on(async { Ok(self.host()?.definitions(manifest.name.as_str(), &raw).await?) })?,
+            Kind::Tool | Kind::Agent => self.block_on(async { Ok(self.host()?.definitions(manifest.name.as_str(), &raw).await?) })?,
             Kind::Plain => remit_runtime::plugin::plain_definitions(&inspection, &manifest.tools, &Default::default()),
-            Kind::Agent => return Err(Error::unavailable("agents are not served by this version").into()),
         };
         let section = Section::new(&manifest, definitions)?;
         let component = embed(&raw, &section)?;
@@ -116,7 +117,15 @@ impl super::Run {
                 project.state.built(name)
             }
         };
-        Ok(Built { path, bytes: component.len(), digest: Digest::of(&component), section })
+        Ok(Built { path, bytes: component.len(), digest: Digest::of(&component), kind: inspection.kind, section })
+    }
+}
+
+/// What a component offers, in words.
+pub(super) fn offers(kind: Kind, tools: usize) -> String {
+    match kind {
+        Kind::Agent => "an agent".to_owned(),
+        Kind::Tool | Kind::Plain => format!("{tools} tools"),
     }
 }
 

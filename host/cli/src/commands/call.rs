@@ -105,28 +105,39 @@ impl super::Run {
         }
         let project = self.open_trusted()?;
         let plugin = self.approved(&project, project.plugin(plugin)?)?;
-        let (host, revoked) = (self.host_for(Some(&project))?, project.revoked(&plugin.name));
+        // The store is opened for those who have something in it.
+        let host = if plugin.granted.kv.is_some() { self.session_host(&project)? } else { self.host_for(Some(&project))? };
+        let revoked = project.revoked(&plugin.name);
         Ok(Target { host, plugin, root: project.root, project: project.project.name, revoked })
     }
 
     /// The arguments as text, from where they are.
     #[allow(clippy::disallowed_methods, reason = "arguments are read here, bounded")]
-    fn text(&self, arguments: Option<&str>) -> anyhow::Result<String> {
-        let most = ARGUMENTS_MAX_BYTES as u64 + 1;
-        let mut text = String::new();
-        let bad = |error: std::io::Error, from: &str| Error::invalid(format!("the arguments in {from} cannot be read: {error}"));
+    pub(super) fn text(&self, arguments: Option<&str>) -> anyhow::Result<String> {
+        let bad = |error: &dyn std::fmt::Display, from: &str| {
+            Error::invalid(format!("the arguments in {from} cannot be read: {error}"))
+                .hint("give JSON in UTF-8: as text, as @FILE, or - for standard input")
+        };
+        let read = |source: &mut dyn Read, from: &str| {
+            let mut bytes = Vec::new();
+            source.take(ARGUMENTS_MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| bad(&error, from))?;
+            match String::from_utf8(bytes) {
+                // Cut off in the middle of a character: too long is what it is.
+                Err(error) if error.as_bytes().len() > ARGUMENTS_MAX_BYTES => Ok(String::from_utf8_lossy(error.as_bytes()).into_owned()),
+                text => text.map_err(|error| bad(&error, from)),
+            }
+        };
         match arguments {
-            None => text.push_str("{}"),
-            Some("-") => drop(std::io::stdin().take(most).read_to_string(&mut text).map_err(|error| bad(error, "standard input"))?),
+            None => Ok("{}".to_owned()),
+            Some("-") => Ok(read(&mut std::io::stdin(), "standard input")?),
             Some(given) => match given.strip_prefix('@') {
-                None => text.push_str(given),
+                None => Ok(given.to_owned()),
                 Some(path) => {
-                    let file = std::fs::File::open(self.environment.cwd.join(path)).map_err(|error| bad(error, path))?;
-                    file.take(most).read_to_string(&mut text).map_err(|error| bad(error, path))?;
+                    let mut file = std::fs::File::open(self.environment.cwd.join(path)).map_err(|error| bad(&error, path))?;
+                    Ok(read(&mut file, path)?)
                 }
             },
         }
-        Ok(text)
     }
 
     /// Whether a person says yes to this very call.
@@ -156,7 +167,7 @@ pub fn is_path(plugin: &str) -> bool {
 }
 
 /// What a running tool tells.
-fn show(event: Event) {
+pub(super) fn show(event: Event) {
     match event {
         Event::Progress { fraction: Some(fraction), message } => output::note(&format!("{:3.0} % {message}", fraction * 100.0)),
         Event::Progress { fraction: None, message } => output::note(&message),
@@ -198,7 +209,7 @@ fn print_piece(piece: &Content) {
 }
 
 /// One refusal, and what would allow it.
-fn print_denial(denial: &Denial, revoked: &BTreeSet<String>) {
+pub(super) fn print_denial(denial: &Denial, revoked: &BTreeSet<String>) {
     output::error(&format!("denied: {denial}"));
     opened::revoked_lines(revoked, &denial.capability).for_each(|line| output::note(&line));
     if let Some(command) = denial.command() {

@@ -12,7 +12,7 @@ use remit_core::{
     Error,
     grant::{Denial, line},
     identity::Role,
-    plugin::text::visible,
+    plugin::{Kind, text::visible},
 };
 use remit_runtime::{Host, Outcome, Plugin, Project, Request, project::open};
 use serde_json::{Value, json};
@@ -24,10 +24,11 @@ use crate::{
     output::{self, BAD, DIM, GOOD, HEAD},
 };
 
-/// Run a whole job: build three plugins, search, fetch, be refused, grant, join
+/// Run a whole job: build plugins, search, be refused, grant, join; then an agent that is killed and goes on
 ///
 /// Works in a clone of the project: it builds the plugins there, copies the documentation to a folder of its own and lets sandboxed
-/// tools work on it, with a server on loopback as the outside world.
+/// tools work on it, with a server on loopback as the outside world. Then an agent sorts an inbox: its process is killed in the middle,
+/// its session goes on, asks for one approval, and sends each mail once.
 ///
 /// Example: remit demo
 #[derive(Debug, clap::Args)]
@@ -49,6 +50,7 @@ outside = true
 fs = [
     { path = "docs", mount = "/docs" },
     { path = "work", mount = "/work", access = "write" },
+    { path = "inbox", mount = "/inbox" },
 ]
 
 [plugins.fetch]
@@ -66,13 +68,16 @@ impl super::Run {
     pub(super) fn demo(&self, _: &Demo) -> anyhow::Result<Exit> {
         let clone = checkout(&self.environment.cwd)?;
         let folder = clone.join("target/demo");
-        say(1, "a project with three plugins, and what each is granted");
+        say(1, "a project with four plugins and an agent, and what each is granted");
         prepare(&clone, &folder)?;
         output::line(&format!("{DIM}{}{DIM:#}", folder.join("remit.toml").display()));
         let plugins = self.demo_plugins(&folder)?;
         let mut stage = Stage { run: self, host: self.host()?, folder, plugins };
-        stage.work()?;
-        output::line(&format!("\n{GOOD}done{GOOD:#}: three sandboxed tools did a job; each touched only what it was granted"));
+        let steps = stage.work()?;
+        self.demo_session(&stage.folder, steps + 1)?;
+        output::line(&format!(
+            "\n{GOOD}done{GOOD:#}: sandboxed tools did a job, each within what it was granted; an agent survived its process, and did nothing twice"
+        ));
         Ok(Exit::Done)
     }
 
@@ -83,7 +88,8 @@ impl super::Run {
         for (name, source) in crates(&project) {
             let built = self.build_crate(&source, Goal::Project(&project, &name))?;
             let tools: Vec<_> = built.section.tools.iter().map(|tool| format!("{}({})", tool.name, super::effect(tool.effect))).collect();
-            output::line(&format!("  {name}: {} KiB, {}", built.bytes.div_ceil(1024), tools.join(" ")));
+            let offers = if built.kind == Kind::Agent { "an agent".to_owned() } else { tools.join(" ") };
+            output::line(&format!("  {name}: {} KiB, {offers}", built.bytes.div_ceil(1024)));
         }
         let mut approved = Vec::new();
         for plugin in project.project.plugins.values() {
@@ -104,7 +110,8 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn work(&mut self) -> anyhow::Result<()> {
+    /// The tools' job; returns how many steps were shown.
+    fn work(&mut self) -> anyhow::Result<usize> {
         self.load()?;
         say(3, "`files` searches the documentation");
         let found = self.call("files", "search", &json!({ "path": "/docs", "pattern": "(?i)refus|deni", "limit": 1000 }))?;
@@ -138,7 +145,8 @@ impl Stage<'_> {
         let join = json!({ "left": "/work/mentions.jsonl", "right": "/work/owners.csv", "on": ["document"], "sort": ["-mentions"] });
         let outcome = self.call("table", "join", &join)?;
         let rows = result(outcome)?;
-        print_rows(&rows)
+        print_rows(&rows)?;
+        Ok(5 + granted)
     }
 
     fn load(&self) -> anyhow::Result<()> {
@@ -179,7 +187,7 @@ fn result(outcome: Outcome) -> anyhow::Result<Value> {
     Ok(outcome.result?.structured.unwrap_or_default())
 }
 
-fn say(step: usize, what: &str) {
+pub(super) fn say(step: usize, what: &str) {
     output::line(&format!("\n{HEAD}{step}. {what}{HEAD:#}"));
 }
 
@@ -210,8 +218,9 @@ fn prepare(clone: &Path, folder: &Path) -> anyhow::Result<()> {
     }
     let plugins = clone.join("plugins");
     let plugins = plugins.to_str().ok_or_else(|| Error::invalid(format!("`{}` is not UTF-8", plugins.display())))?;
-    std::fs::write(folder.join("remit.toml"), PROJECT.replace("{plugins}", plugins))?;
-    Ok(())
+    let text = format!("{PROJECT}{}", super::demo_session::PROJECT).replace("{plugins}", plugins);
+    std::fs::write(folder.join("remit.toml"), text)?;
+    super::demo_session::prepare(folder)
 }
 
 /// How many lines of each document match, as JSON lines.

@@ -7,10 +7,11 @@ use remit_core::{
     Error,
     grant::{Grants, authored::AuthoredGrants, line},
     plugin::{
-        PluginName,
+        Kind, PluginName,
         diff::{Changes, diff, removal},
+        inspect::inspect_interface,
     },
-    project::Project,
+    project::{Plugin, Project},
 };
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -103,11 +104,15 @@ impl super::Run {
             table.insert("outside", value(true));
         }
         table.insert("source", value(source));
-        plugins(&mut document)?.insert(name.as_str(), Item::Table(table));
-        if is_crate {
+        let kind = if is_crate {
             let built = self.build_crate(&path, Goal::Project(&project, &name))?;
-            output::note(&format!("built `{name}`: {} tools", built.section.tools.len()));
-        }
+            output::note(&format!("built `{name}`: {}", super::build::offers(built.kind, built.section.tools.len())));
+            built.kind
+        } else {
+            inspect_interface(&opened::read_component(&path)?, &[])?.kind
+        };
+        let section = if kind == Kind::Agent { "agents" } else { "plugins" };
+        section_of(&mut document, section)?.insert(name.as_str(), Item::Table(table));
         self.change(&project, &document, &name, "add", arguments.yes)
     }
 
@@ -115,7 +120,7 @@ impl super::Run {
         let project = self.open_to_edit()?;
         let plugin = project.plugin(&arguments.plugin)?;
         let mut document = document(&project)?;
-        plugins(&mut document)?.remove(plugin.name.as_str());
+        section_of(&mut document, plugin.table())?.remove(plugin.name.as_str());
         if !self.agreed(&plugin.name, &removal(plugin), arguments.yes)? {
             return Ok(Exit::Denied);
         }
@@ -137,7 +142,7 @@ impl super::Run {
             return Ok(Exit::Done);
         }
         let mut document = document(&project)?;
-        set_grants(&mut document, &plugin.name, &arguments.capability, &grants)?;
+        set_grants(&mut document, plugin, &arguments.capability, &grants)?;
         self.change(&project, &document, &plugin.name, "grant", arguments.yes)
     }
 
@@ -154,7 +159,7 @@ impl super::Run {
             return Err(Error::not_found(format!("`{}` has no such grant", plugin.name)).hint(format!("it has: {has}")).into());
         }
         let mut document = document(&project)?;
-        set_grants(&mut document, &plugin.name, &arguments.capability, &grants)?;
+        set_grants(&mut document, plugin, &arguments.capability, &grants)?;
         self.change(&project, &document, &plugin.name, "revoke", true)
     }
 
@@ -228,20 +233,31 @@ fn document(project: &OpenProject) -> anyhow::Result<DocumentMut> {
     Ok(text.parse()?)
 }
 
-fn plugins(document: &mut DocumentMut) -> anyhow::Result<&mut Table> {
+/// The table `plugins` or `agents`.
+fn section_of<'a>(document: &'a mut DocumentMut, name: &str) -> anyhow::Result<&'a mut Table> {
     let mut implicit = Table::new();
     implicit.set_implicit(true);
-    let item = document.entry("plugins").or_insert(Item::Table(implicit));
-    item.as_table_mut().ok_or_else(|| Error::invalid("`plugins` in `remit.toml` is not a table").into())
+    let item = document.entry(name).or_insert(Item::Table(implicit));
+    item.as_table_mut().ok_or_else(|| Error::invalid(format!("`{name}` in `remit.toml` is not a table")).into())
 }
 
 /// Replaces what is written of one capability; comments elsewhere stay.
-fn set_grants(document: &mut DocumentMut, plugin: &PluginName, capability: &str, grants: &Grants) -> anyhow::Result<()> {
+fn set_grants(document: &mut DocumentMut, plugin: &Plugin, capability: &str, grants: &Grants) -> anyhow::Result<()> {
+    let name = &plugin.name;
+    if plugin.agent && capability != "tools" {
+        let error =
+            Error::invalid(format!("`{name}` is an agent: it acts through tools alone, and `{capability}` cannot be granted to it"));
+        return Err(error.hint(format!("grant it to a tool, and the tool to the agent: remit grant {name} tools PLUGIN/TOOL")).into());
+    }
     let written = toml::to_string(&AuthoredGrants::from(grants))?;
     let mut written: DocumentMut = written.parse()?;
-    let no_table = || Error::invalid(format!("`plugins.{plugin}` in `remit.toml` is not a table"));
-    let table = plugins(document)?.get_mut(plugin.as_str()).and_then(Item::as_table_mut).ok_or_else(no_table)?;
-    let own = table.entry("grants").or_insert(Item::Table(Table::new())).as_table_like_mut().ok_or_else(no_table)?;
+    let no_table = || Error::invalid(format!("`{}.{name}` in `remit.toml` is not a table", plugin.table()));
+    let table = section_of(document, plugin.table())?.get_mut(name.as_str()).and_then(Item::as_table_mut).ok_or_else(no_table)?;
+    // An agent's one grant stands in its table itself.
+    let own = match plugin.agent {
+        true => table,
+        false => table.entry("grants").or_insert(Item::Table(Table::new())).as_table_like_mut().ok_or_else(no_table)?,
+    };
     match written.remove(capability) {
         Some(item) => own.insert(capability, inline(item)),
         None => own.remove(capability),

@@ -1,15 +1,21 @@
 //! The commands, one a file.
 
+mod approval;
 mod build;
 mod call;
 mod completions;
 mod demo;
+mod demo_session;
 mod doctor;
 mod edit;
 mod explain;
 mod inspect;
 mod new;
 mod review;
+mod run;
+mod session;
+mod session_past;
+mod session_show;
 mod trust;
 
 use std::{future::Future, process::ExitCode};
@@ -27,6 +33,11 @@ use crate::{
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Call(call::Call),
+    Run(run::RunAgent),
+    #[command(subcommand)]
+    Session(session::Session),
+    #[command(subcommand)]
+    Approval(approval::Approval),
     Inspect(inspect::Inspect),
     Explain(explain::Explain),
     New(new::New),
@@ -57,6 +68,9 @@ impl Run {
     pub fn execute(&self, command: Command) -> anyhow::Result<Exit> {
         match command {
             Command::Call(arguments) => self.call(arguments),
+            Command::Run(arguments) => self.run_agent(&arguments),
+            Command::Session(command) => self.session(&command),
+            Command::Approval(command) => self.approval(command),
             Command::Inspect(arguments) => self.inspect(&arguments),
             Command::Explain(arguments) => self.explain(&arguments),
             Command::New(arguments) => self.new_plugin(&arguments),
@@ -137,7 +151,7 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<bool> {
     }
     if !crate::output::interactive() {
         let error = remit_core::Error::invalid("nobody can be asked here, so nothing was written")
-            .hint("say yes with --yes once you have read the difference");
+            .hint("say yes with --yes once you have read what stands above");
         return Err(error.into());
     }
     answer(question)

@@ -1,0 +1,258 @@
+//! `remit run`: an input for an agent, in a session that survives this process.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use remit_core::{
+    Error, Kind,
+    id::SessionId,
+    identity::Role,
+    plugin::text::visible_lines,
+    project::Plugin,
+    store::{SessionRow, Status, WaitKind, WaitRow, WaitState},
+};
+use remit_runtime::{Host, Patience, Project, Ran, RunRequest, TurnEnd, project::OpenProject};
+use remit_store::Sqlite;
+use serde_json::json;
+
+use crate::{
+    Exit,
+    commands::{call, session_show::when},
+    error::{exit_of_call, with_hints},
+    output::{self, GOOD, HEAD, WARN},
+};
+
+/// Timers that are this close are waited for.
+const TIMER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Give an agent an input, in a session that outlives this command
+///
+/// A new session is made, or the one with --session goes on: with a new turn, or, where it waits for an input, with an answer. What
+/// the agent did is in the session's journal before it is shown; a turn that was cut off goes on with `remit session resume`.
+/// The exit code is 6 when the turn waits: for a person, or for a time that is more than a minute away.
+///
+/// Examples:
+///   remit run triage '{"inbox": "/inbox"}'
+///   remit run triage --session desk
+///   remit run triage '{"inbox": "/inbox"}' --key monday
+///   remit run triage yes --session ses_01k…
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub struct RunAgent {
+    /// The agent's name in `remit.toml`
+    agent: String,
+    /// Its input: JSON, @FILE, or - for standard input. Without one, a turn of --session goes on; a new turn begins with {}
+    input: Option<String>,
+    /// Go on with this session, by its id or by a name of yours, which makes it where there is none
+    #[arg(long, value_name = "ID|NAME")]
+    session: Option<String>,
+    /// Names the input: the same key gives the recorded result instead of doing it again
+    #[arg(long)]
+    key: Option<String>,
+    /// Stay until the turn ends, whatever it waits for
+    #[arg(long)]
+    wait: bool,
+}
+
+impl super::Run {
+    pub(super) fn run_agent(&self, arguments: &RunAgent) -> anyhow::Result<Exit> {
+        let project = self.open_trusted()?;
+        let (session, name) = match arguments.session.as_deref() {
+            Some(id) if id.starts_with(SessionId::PREFIX) => (Some(id.parse::<SessionId>()?), None),
+            name => (None, name),
+        };
+        let input = arguments.input.as_deref().map(|input| self.text(Some(input))).transpose()?;
+        let host = self.agent_host(&project, &arguments.agent, session)?;
+        let asked = RunRequest {
+            project: &project.project.name,
+            agent: &arguments.agent,
+            session,
+            name,
+            input: input.as_deref().or_else(|| (arguments.session.is_none()).then_some("{}")),
+            key: arguments.key.as_deref(),
+            patience: Patience { people: arguments.wait, time: TIMER_PATIENCE },
+            events: Some(Arc::new(call::show)),
+        };
+        self.go(&host, &asked, true)
+    }
+
+    /// Runs a turn to its end or to where it waits, and shows what came of it.
+    pub(super) fn go(&self, host: &Host, asked: &RunRequest<'_>, empty: bool) -> anyhow::Result<Exit> {
+        let mut context = host.context(self.environment.principal.clone(), Role::Owner)?;
+        context.time_zone.clone_from(&self.environment.time_zone);
+        let ran = self.block_on(async {
+            let ran = host.run(&context, asked).await;
+            // Without an input a turn goes on; between turns, a new one begins with an empty input.
+            let begins = matches!(&ran, Err(error) if error.code == Some("E-IDLE")) && empty;
+            Ok(if begins { host.run(&context, &RunRequest { input: Some("{}"), ..asked.clone() }).await? } else { ran? })
+        })?;
+        Ok(if self.global.json { print_json(&ran) } else { print(&ran, asked.agent, &self.environment.principal.to_string()) })
+    }
+
+    /// A host on the sessions of `project`.
+    ///
+    /// # Errors
+    /// Those of opening the store, and of building a host.
+    pub(super) fn session_host(&self, project: &OpenProject) -> anyhow::Result<Host> {
+        let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
+        Ok(self.builder(Some(project))?.kv(store.clone()).sessions(store).build()?)
+    }
+
+    /// A host with an agent and the tools that it may call. An agent that is in a turn of `session` is served with the component that
+    /// the turn began with.
+    pub(super) fn agent_host(&self, project: &OpenProject, name: &str, session: Option<SessionId>) -> anyhow::Result<Host> {
+        let agent = project.plugin(name)?;
+        if !agent.agent {
+            let error = Error::invalid(format!("`{name}` is a plugin, not an agent"));
+            return Err(error.hint(format!("call one of its tools: remit call {name} TOOL")).into());
+        }
+        let host = self.session_host(project)?;
+        let mut plugins = vec![self.pinned(&host, project, agent, session)?];
+        let may_call = |plugin: &Plugin| agent.grants.tools.iter().any(|pattern| pattern.concerns(plugin.name.as_str()));
+        // Tools may call tools of plugins that the agent itself may not call.
+        for plugin in project.project.plugins.values().filter(|plugin| !plugin.agent) {
+            match self.approved(project, plugin) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(_) if !may_call(plugin) => {}
+                Err(error) => output::note(&format!("{WARN}`{}` is left out{WARN:#}: {error:#}", plugin.name)),
+            }
+        }
+        let refused = host.load(Project { name: project.project.name.clone(), root: project.root.clone(), plugins });
+        match refused.into_iter().next() {
+            Some((_, error)) => Err(error.into()),
+            None => Ok(host),
+        }
+    }
+
+    /// The agent with the component of the turn that `session` is in, or as it is now.
+    fn pinned(
+        &self,
+        host: &Host,
+        project: &OpenProject,
+        agent: &Plugin,
+        session: Option<SessionId>,
+    ) -> anyhow::Result<remit_runtime::Plugin> {
+        let mut plugin = self.approved(project, agent)?;
+        let Some(id) = session else { return Ok(plugin) };
+        let context = host.context(self.environment.principal.clone(), Role::Owner)?;
+        let pinned = self.block_on(async {
+            let row = host.session(&context, &project.project.name, id).await?;
+            if !matches!(row.status, Status::Running | Status::Waiting | Status::Quarantined) {
+                return Ok(None);
+            }
+            let first = host.journal(&context, &project.project.name, id, row.turn_seq).await?.into_iter().next();
+            Ok(match first.map(|record| record.body) {
+                Some(remit_core::journal::Body::TurnStart(start)) => Some(start.digest),
+                _ => None,
+            })
+        })?;
+        let Some(pinned) = pinned.filter(|digest| *digest != plugin.digest.to_string()) else { return Ok(plugin) };
+        let digest = pinned.parse()?;
+        let kept = project.state.component(&digest)?;
+        let bytes = kept.ok_or_else(|| {
+            let error = Error::new(Kind::Conflict, format!("the turn began with a component of `{}` that is no longer kept", agent.name));
+            error.hint(format!("end the session: remit session kill {id}"))
+        })?;
+        output::note(&format!("the turn goes on with the component that it began with, {digest}"));
+        plugin.source = remit_runtime::plugin::Source::Bytes(bytes.into());
+        plugin.digest = digest;
+        Ok(plugin)
+    }
+
+    /// The project and a host on its sessions, for commands that run no agent.
+    pub(super) fn sessions(&self) -> anyhow::Result<(OpenProject, Host)> {
+        let project = self.open_trusted()?;
+        let host = self.session_host(&project)?;
+        Ok((project, host))
+    }
+}
+
+/// Says what to do about what a session waits for.
+pub(super) fn print_wait(wait: &WaitRow) {
+    let left = wait.due.map(|due| format!(", until {}", when(due))).unwrap_or_default();
+    match wait.kind {
+        WaitKind::Timer => output::note(&format!("{WARN}sleeps{WARN:#}{}", left.trim_start_matches(','))),
+        WaitKind::Approval | WaitKind::Input => output::note(&format!("{WARN}waits{WARN:#} for {}{left}", wait.title)),
+    }
+    let details = visible_lines(&wait.details, 4096);
+    details.lines().for_each(|line| output::note(&format!("  | {line}")));
+    match wait.kind {
+        WaitKind::Approval => output::note(&format!(
+            "  to decide: remit approval approve {id}   or: remit approval deny {id}\n  then: remit session resume {}",
+            wait.session,
+            id = wait.id
+        )),
+        WaitKind::Input => output::note(&format!("  to answer: remit run {} ANSWER --session {}", wait.agent, wait.session)),
+        WaitKind::Timer => output::note(&format!("  then: remit session resume {}", wait.session)),
+    }
+}
+
+fn print(ran: &Ran, agent: &str, principal: &str) -> Exit {
+    output::note(&format!("{HEAD}{}{HEAD:#} turn {} of `{agent}` as {principal} (owner)", ran.session, ran.turn));
+    if !ran.output.is_empty() {
+        output::note(ran.output.trim_end());
+    }
+    let exit = match &ran.end {
+        TurnEnd::Done(text) => {
+            output::note(&format!("{GOOD}done{GOOD:#}"));
+            output::line(&pretty(text));
+            Exit::Done
+        }
+        TurnEnd::Failed(error) => {
+            output::error(&with_hints(error));
+            ran.backtrace.iter().for_each(|frame| output::note(&format!("    at {frame}")));
+            exit_of_call(error, !ran.denials.is_empty())
+        }
+        TurnEnd::Waiting(waits) => {
+            waits.iter().filter(|wait| wait.state == WaitState::Open).for_each(print_wait);
+            Exit::Waiting
+        }
+    };
+    ran.denials.iter().for_each(|denial| call::print_denial(denial, &BTreeSet::new()));
+    exit
+}
+
+/// JSON on several lines, safe to show.
+pub(super) fn pretty(text: &str) -> String {
+    let value = serde_json::from_str::<serde_json::Value>(text);
+    let text = match value {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(value) => format!("{value:#}"),
+        Err(_no_json) => text.to_owned(),
+    };
+    visible_lines(&text, usize::MAX)
+}
+
+fn print_json(ran: &Ran) -> Exit {
+    let mut document = json!({ "session": ran.session, "turn": ran.turn });
+    let exit = match &ran.end {
+        TurnEnd::Done(text) => {
+            super::add(&mut document, "status", json!("done"));
+            super::add(&mut document, "output", serde_json::from_str(text).unwrap_or_else(|_no_json| json!(text)));
+            Exit::Done
+        }
+        TurnEnd::Failed(error) => {
+            super::add(&mut document, "status", json!("failed"));
+            super::add(&mut document, "error", json!({ "kind": error.kind, "message": error.message, "hints": error.hints }));
+            exit_of_call(error, !ran.denials.is_empty())
+        }
+        TurnEnd::Waiting(waits) => {
+            super::add(&mut document, "status", json!("waiting"));
+            super::add(&mut document, "waits", json!(waits));
+            Exit::Waiting
+        }
+    };
+    super::add(&mut document, "denials", json!(ran.denials));
+    output::json(&document);
+    exit
+}
+
+/// How a session stands, in a word.
+pub(super) fn status(row: &SessionRow) -> &'static str {
+    match row.status {
+        Status::Idle => "idle",
+        Status::Running => "running",
+        Status::Waiting => "waiting",
+        Status::Quarantined => "quarantined",
+        Status::Killed => "killed",
+    }
+}

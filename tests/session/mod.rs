@@ -1,0 +1,6 @@
+//! Sessions: turns, waits, crashes.
+
+mod crash;
+mod past;
+mod turns;
+mod waits;

@@ -1,0 +1,182 @@
+//! A host that keeps sessions: a scripted agent, a tool that leaves a trace of each execution, a store on disk.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use remit_core::{
+    Result,
+    clock::{Clock, Timestamp},
+    grant::{Grants, line},
+    id::SessionId,
+    identity::{Context, Role},
+    limit::CallLimits,
+    store::{SessionRow, SessionStore, WaitRow},
+};
+use remit_runtime::{Host, Patience, Plugin, Project, Ran, RunRequest, TurnEnd, services::SystemClock};
+use remit_store::Sqlite;
+use serde_json::{Value, json};
+
+use crate::build;
+
+/// The machine's clock, and what a test adds to it.
+#[derive(Default)]
+pub struct Shifted(AtomicU64);
+
+impl Shifted {
+    /// Moves the clock on.
+    pub fn forward(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).expect("milliseconds"), Ordering::SeqCst);
+    }
+
+    /// Moves the clock back.
+    pub fn back(&self, by: Duration) {
+        self.0.fetch_sub(u64::try_from(by.as_millis()).expect("milliseconds"), Ordering::SeqCst);
+    }
+}
+
+impl Clock for Shifted {
+    fn now(&self) -> Timestamp {
+        Timestamp(SystemClock.now().0.wrapping_add(self.0.load(Ordering::SeqCst)))
+    }
+}
+
+/// What differs between desks.
+#[derive(Clone, Default)]
+pub struct Setup {
+    /// Tools of `counter` that need an approval.
+    pub ask: Vec<String>,
+    /// Bounds of the agent.
+    pub limits: Option<CallLimits>,
+    /// What the agent may call; default `counter/*`.
+    pub tools: Option<String>,
+    /// Bytes put behind the counter's component, so that it is another one.
+    pub changed: bool,
+}
+
+/// One process's view of a project with sessions.
+pub struct Desk {
+    /// The host.
+    pub host: Host,
+    /// Its clock.
+    pub clock: Arc<Shifted>,
+    /// Its store.
+    pub store: Arc<dyn SessionStore>,
+    folder: PathBuf,
+}
+
+impl Desk {
+    /// A desk in `folder`, which may have been used before, with its own connection to the store there.
+    pub async fn open(folder: &Path, setup: Setup) -> Self {
+        let store = Sqlite::open(&folder.join("state")).expect("a store");
+        Self::with_store(folder, setup, Arc::new(store)).await
+    }
+
+    /// A desk in `folder` with this store.
+    pub async fn with_store(folder: &Path, setup: Setup, store: Arc<dyn SessionStore>) -> Self {
+        let clock = Arc::new(Shifted::default());
+        let cache = build::workspace().join("target/test-cache");
+        let builder = Host::builder().cache_dir(cache).worker(build::remit()).sessions(store.clone()).clock(clock.clone());
+        let host = builder.build().expect("a host");
+        std::fs::create_dir_all(folder.join("work")).expect("a folder");
+        let tools = setup.tools.clone().unwrap_or_else(|| "tools counter/*".to_owned());
+        let mut agent = host.plugin("scripted", build::fixture("agent")).await.expect("an agent").granted(grants(&[&tools]));
+        agent.limits = setup.limits.unwrap_or(agent.limits);
+        let mut counter = plugin(&host, setup.changed).await.granted(grants(&["fs work:/work:write"]));
+        counter.ask = setup.ask;
+        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins: vec![agent, counter] });
+        assert!(refused.is_empty(), "{refused:?}");
+        Self { host, clock, store, folder: folder.to_owned() }
+    }
+
+    /// `user:ada`, who owns the project.
+    pub fn ada(&self) -> Context {
+        self.host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context")
+    }
+
+    /// Runs a new session through these steps.
+    pub async fn run(&self, steps: Value) -> Result<Ran> {
+        self.go(None, Some(&script(steps)), None).await
+    }
+
+    /// Gives a session steps for its next turn.
+    pub async fn more(&self, session: SessionId, steps: Value) -> Result<Ran> {
+        self.go(Some(session), Some(&script(steps)), None).await
+    }
+
+    /// Goes on with the turn that a session is in.
+    pub async fn resume(&self, session: SessionId) -> Result<Ran> {
+        self.go(Some(session), None, None).await
+    }
+
+    /// Runs as it is told, and waits for nothing.
+    pub async fn go(&self, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
+        let request =
+            RunRequest { project: "desk", agent: "scripted", session, name: None, input, key, patience: Patience::default(), events: None };
+        self.host.run(&self.ada(), &request).await
+    }
+
+    /// What a session waits for.
+    pub async fn waits(&self, session: SessionId) -> Vec<WaitRow> {
+        self.host.waits(&self.ada(), "desk", Some(session), false).await.expect("waits")
+    }
+
+    /// How a session stands.
+    pub async fn row(&self, session: SessionId) -> SessionRow {
+        self.host.session(&self.ada(), "desk", session).await.expect("a session")
+    }
+
+    /// The executions of the tool so far: lines of `tool key note`.
+    pub fn executions(&self) -> Vec<String> {
+        executions(&self.folder)
+    }
+}
+
+/// The executions in a desk's folder.
+pub fn executions(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(folder.join("work/executions.log")).unwrap_or_default();
+    text.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+async fn plugin(host: &Host, changed: bool) -> Plugin {
+    let component = build::fixture("counter");
+    if !changed {
+        return host.plugin("counter", component).await.expect("a plugin");
+    }
+    // A custom section of two bytes: the same code, another component.
+    let longer: Vec<u8> = component.iter().copied().chain([0, 2, 1, b'x']).collect();
+    host.plugin("counter", longer).await.expect("a plugin")
+}
+
+fn grants(lines: &[&str]) -> Grants {
+    let mut granted = Grants::default();
+    lines.iter().for_each(|text| granted.merge(line::parse_pair(text).expect("a grant")).expect("one more"));
+    granted
+}
+
+/// An input for the agent.
+pub fn script(steps: Value) -> String {
+    json!({ "steps": steps }).to_string()
+}
+
+/// A step that calls a tool of `counter`.
+pub fn call(tool: &str, note: &str) -> Value {
+    let arguments = if tool == "read_count" { json!({}) } else { json!({ "note": note }) };
+    json!({ "call": { "tool": format!("counter/{tool}"), "arguments": arguments } })
+}
+
+/// The log of a turn that ended well.
+pub fn log(ran: &Ran) -> Vec<Value> {
+    match &ran.end {
+        TurnEnd::Done(output) => {
+            let output: Value = serde_json::from_str(output).expect("JSON");
+            output["log"].as_array().expect("a log").clone()
+        }
+        other => panic!("the turn did not end well: {other:?}"),
+    }
+}

@@ -11,4 +11,4 @@ mod folder;
 mod owner;
 mod sqlite;
 
-pub use sqlite::Sqlite;
+pub use sqlite::{Sqlite, backup, restore};

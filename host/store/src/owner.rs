@@ -63,6 +63,23 @@ impl Drop for Owner {
     }
 }
 
+/// Whether anybody has the store in `folder` open.
+///
+/// # Errors
+/// `host` when it cannot be found out.
+pub(crate) fn any_alive(folder: &Path) -> Result<bool> {
+    let owners = folder.join("owners");
+    if !owners.exists() {
+        return Ok(false);
+    }
+    for entry in std::fs::read_dir(&owners).map_err(|error| failed("listed", &owners, error))? {
+        if is_locked(&entry.map_err(|error| failed("listed", &owners, error))?.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn path(folder: &Path, id: i64) -> PathBuf {
     folder.join(format!("{id:016x}"))
 }

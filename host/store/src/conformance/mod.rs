@@ -10,7 +10,7 @@ mod kv;
 mod list;
 mod many;
 mod reading;
-mod sample;
+pub(crate) mod sample;
 mod turn;
 mod wait;
 

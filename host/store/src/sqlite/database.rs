@@ -22,6 +22,8 @@ const BUSY: Duration = Duration::from_secs(10);
 pub(crate) struct Database {
     /// The folder that it is in.
     pub(crate) folder: PathBuf,
+    /// What it is called there.
+    pub(crate) name: &'static str,
     /// The layer between SQLite and the files; the system's own when there is none.
     pub(crate) vfs: Option<String>,
     /// What brings it to its present format.
@@ -33,7 +35,7 @@ pub(crate) struct Database {
 impl Database {
     /// The database in `folder`.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, vfs: None, migrations: MIGRATIONS, wal_max_pages: WAL_MAX_PAGES }
+        Self { folder, name: folder::DATABASE, vfs: None, migrations: MIGRATIONS, wal_max_pages: WAL_MAX_PAGES }
     }
 
     /// Makes the database, or brings it to the present format. The caller keeps others from opening it meanwhile.
@@ -44,7 +46,7 @@ impl Database {
     /// # Errors
     /// `unavailable` when it is of a later format or there is no space; `invalid` when it is another program's; `host`.
     pub(super) fn prepare(&self) -> Result<Connection> {
-        folder::reserve(&self.folder, folder::DATABASE)?;
+        folder::reserve(&self.folder, self.name)?;
         let failed = |error: rusqlite::Error| broken(&error);
         let connection = self.connect().map_err(failed)?;
         let application: i32 = pragma(&connection, "application_id").map_err(failed)?;
@@ -106,7 +108,7 @@ impl Database {
     }
 
     fn connect(&self) -> rusqlite::Result<Connection> {
-        let path = self.folder.join(folder::DATABASE);
+        let path = self.folder.join(self.name);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
         let connection = match &self.vfs {
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),

@@ -1,6 +1,7 @@
 //! The SQLite store.
 
 mod answer;
+mod copy;
 mod database;
 mod failure;
 mod kv;
@@ -11,6 +12,8 @@ mod tests;
 mod value;
 mod version;
 mod writer;
+
+pub use self::copy::{backup, restore};
 
 use std::{
     collections::BTreeMap,

@@ -18,7 +18,12 @@ use std::{
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let mut code = String::new();
-    for (name, folder) in [("SDK", "guest-sdk/rust"), ("MACROS", "guest-sdk/macros"), ("TEMPLATE_RUST", "host/cli/templates/rust")] {
+    for (name, folder) in [
+        ("SDK", "guest-sdk/rust"),
+        ("MACROS", "guest-sdk/macros"),
+        ("TEMPLATE_RUST", "host/cli/templates/rust"),
+        ("TEMPLATE_AGENT", "host/cli/templates/agent"),
+    ] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();

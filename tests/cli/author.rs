@@ -45,10 +45,28 @@ fn a_new_plugin_builds_and_answers() {
 }
 
 #[test]
+fn a_new_agent_builds_asks_and_goes_on() {
+    let shell = Shell::new();
+    assert_snapshot!("new_agent", shell.transcript(&["new", "concierge", "--agent"]));
+    let added = shell.run(&["add", "concierge", "--yes"]);
+    assert!(added.status.success(), "{added:?}");
+    let asked = shell.run(&["run", "concierge", r#"{"name": "Ada"}"#, "--json"]);
+    assert_eq!(asked.status.code(), Some(6), "{asked:?}");
+    let asked: serde_json::Value = serde_json::from_slice(&asked.stdout).expect("JSON");
+    let id = |value: &serde_json::Value| value.as_str().expect("an id").to_owned();
+    assert!(shell.run(&["approval", "approve", &id(&asked["waits"][0]["id"])]).status.success());
+    let done = shell.run(&["session", "resume", &id(&asked["session"])]);
+    assert!(String::from_utf8_lossy(&done.stdout).contains("Hello, Ada!"), "{done:?}");
+}
+
+#[test]
 fn every_command_has_help_with_an_example() {
     let shell = Shell::new();
     for command in [
         "call",
+        "run",
+        "backup",
+        "restore",
         "inspect",
         "explain",
         "new",

@@ -5,6 +5,7 @@ mod inputs;
 mod local;
 mod remove;
 mod reviewer;
+mod sessions;
 #[cfg(target_os = "linux")]
 mod signals;
 

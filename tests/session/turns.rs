@@ -160,7 +160,7 @@ async fn a_running_session_has_one_owner_and_is_killed_at_once_wherever_it_hangs
         .await
         .expect("it ends long before the call would");
     let error = ended.unwrap_err();
-    assert_eq!((error.kind, error.message.as_str()), (Kind::Conflict, "the session was killed: by `user:ada`"));
+    assert_eq!((error.kind, error.message.as_str()), (Kind::Conflict, "the session was killed by `user:ada`"));
     assert_eq!(other.more(session, json!([])).await.unwrap_err().kind, Kind::Conflict);
     assert_eq!(other.row(session).await.status, Status::Killed);
 }

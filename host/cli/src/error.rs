@@ -66,6 +66,15 @@ fn exit_of_command(error: &anyhow::Error) -> Exit {
     }
 }
 
+/// Prints why something was not done that ends with `exit` all the same.
+pub fn refuse(error: &Error, exit: Exit, json: bool) -> Exit {
+    if json {
+        output::json(&as_json(&error.clone().into(), exit));
+    }
+    output::error(&with_hints(error));
+    exit
+}
+
 /// Prints `error` and gives the exit code of the process.
 pub fn report(error: &anyhow::Error, json: bool) -> ExitCode {
     print(error, json).into()

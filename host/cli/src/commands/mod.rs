@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod approval;
+mod backup;
 mod build;
 mod call;
 mod completions;
@@ -38,6 +39,8 @@ pub enum Command {
     Session(session::Session),
     #[command(subcommand)]
     Approval(approval::Approval),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Inspect(inspect::Inspect),
     Explain(explain::Explain),
     New(new::New),
@@ -71,6 +74,8 @@ impl Run {
             Command::Run(arguments) => self.run_agent(&arguments),
             Command::Session(command) => self.session(&command),
             Command::Approval(command) => self.approval(command),
+            Command::Backup(arguments) => self.backup(&arguments),
+            Command::Restore(arguments) => self.restore(&arguments),
             Command::Inspect(arguments) => self.inspect(&arguments),
             Command::Explain(arguments) => self.explain(&arguments),
             Command::New(arguments) => self.new_plugin(&arguments),

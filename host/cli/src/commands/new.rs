@@ -11,18 +11,24 @@ mod vendored {
     include!(concat!(env!("OUT_DIR"), "/vendored.rs"));
 }
 
-/// Start a plugin: a crate with one tool, a test and its declared rights
+/// Start a plugin: a crate with one tool or an agent, a test and its declared rights
 ///
 /// The SDK travels in this binary and is copied into the new folder, so that nothing has to be published or fetched for it.
 ///
-/// Example: remit new weather && cd weather && remit build
+/// Examples:
+///   remit new weather && cd weather && remit build
+///   remit new concierge --agent
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct New {
     /// The plugin's name, and the folder to make; a path makes the folder there
     name: PathBuf,
     /// The language to write it in
     #[arg(long, default_value = "rust", value_parser = ["rust"])]
     lang: String,
+    /// An agent, which runs in sessions, in place of a tool
+    #[arg(long)]
+    agent: bool,
 }
 
 impl super::Run {
@@ -30,12 +36,20 @@ impl super::Run {
         let folder = self.environment.cwd.join(&arguments.name);
         let name = arguments.name.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name: PluginName = name.parse()?;
-        create(&folder, name.as_str())?;
+        let template = if arguments.agent { vendored::TEMPLATE_AGENT } else { vendored::TEMPLATE_RUST };
+        create(&folder, name.as_str(), template)?;
         if self.global.json {
-            output::json(&serde_json::json!({ "folder": folder, "name": name.as_str(), "lang": arguments.lang }));
+            output::json(&serde_json::json!({ "folder": folder, "name": name.as_str(), "lang": arguments.lang, "agent": arguments.agent }));
             return Ok(Exit::Done);
         }
         let shown = arguments.name.display();
+        if arguments.agent {
+            output::line(&format!("made `{shown}`: an agent, its test, the tools that it declares. Next:"));
+            output::line(&format!("\n  (cd {shown} && cargo test)                     # the agent as a plain function"));
+            output::line(&format!("  remit add {shown}                              # into the project here"));
+            output::line(&format!("  remit run {name} '{{\"name\": \"Ada\"}}'            # in a session, up to its question"));
+            return Ok(Exit::Done);
+        }
         output::line(&format!("made `{shown}`: one tool, its test, its declared rights. Next:"));
         output::line(&format!(
             "\n  cd {shown}\n  cargo test                                   # the tool as a plain function\n  remit build                                  # the component"
@@ -47,11 +61,11 @@ impl super::Run {
 
 /// Writes the files. A folder that is there already is left alone.
 #[allow(clippy::disallowed_methods, reason = "a new plugin is written here")]
-fn create(folder: &Path, name: &str) -> anyhow::Result<()> {
+fn create(folder: &Path, name: &str, template: &[(&str, &str)]) -> anyhow::Result<()> {
     if folder.exists() {
         return Err(Error::invalid(format!("`{}` is there already", folder.display())).hint("choose another name, or remove it").into());
     }
-    let parts = [("", vendored::TEMPLATE_RUST), ("vendor/remit-sdk/rust", vendored::SDK), ("vendor/remit-sdk/macros", vendored::MACROS)];
+    let parts = [("", template), ("vendor/remit-sdk/rust", vendored::SDK), ("vendor/remit-sdk/macros", vendored::MACROS)];
     for (below, files) in parts {
         for (path, text) in files {
             // Cargo would take a template's own manifest for a package, so it is kept under another name.

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::{
     Exit,
     commands::{call, session_show::when},
-    error::{exit_of_call, with_hints},
+    error::{exit_of_call, refuse, with_hints},
     output::{self, GOOD, HEAD, WARN},
 };
 
@@ -83,8 +83,13 @@ impl super::Run {
             let ran = host.run(&context, asked).await;
             // Without an input a turn goes on; between turns, a new one begins with an empty input.
             let begins = matches!(&ran, Err(error) if error.code == Some("E-IDLE")) && empty;
-            Ok(if begins { host.run(&context, &RunRequest { input: Some("{}"), ..asked.clone() }).await? } else { ran? })
+            Ok(if begins { host.run(&context, &RunRequest { input: Some("{}"), ..asked.clone() }).await } else { ran })
         })?;
+        let ran = match ran {
+            // As arguments of a tool that do not fit.
+            Err(error) if error.kind == Kind::Invalid => return Ok(refuse(&error, Exit::Failed, self.global.json)),
+            ran => ran?,
+        };
         Ok(if self.global.json { print_json(&ran) } else { print(&ran, asked.agent, &self.environment.principal.to_string()) })
     }
 

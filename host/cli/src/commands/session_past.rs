@@ -118,11 +118,10 @@ impl super::Run {
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
         let name = &project.project.name;
         let row = self.block_on(async { Ok(host.session(&context, name, id).await?) })?;
-        output::note(&format!(
-            "{id}: turns {} to {} are taken back; what they did outside is not undone",
-            arguments.turn,
-            row.turns.saturating_sub(1)
-        ));
+        let last = row.turns.saturating_sub(1);
+        let turns =
+            if last > arguments.turn { format!("turns {} to {last} are", arguments.turn) } else { format!("turn {} is", arguments.turn) };
+        output::note(&format!("{id}: {turns} taken back; what was done outside is not undone"));
         if !super::confirm("Take the session back?", arguments.yes)? {
             output::note("nothing was changed");
             return Ok(Exit::Denied);

@@ -361,7 +361,7 @@ impl Drive<'_> {
 }
 
 pub(super) fn killed(detail: &str) -> String {
-    if detail.is_empty() { "the session was killed".to_owned() } else { format!("the session was killed: {detail}") }
+    format!("the session was killed {detail}").trim_end().to_owned()
 }
 
 /// All records of a session from `from` on.

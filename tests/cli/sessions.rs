@@ -1,0 +1,112 @@
+//! Sessions as a person works with them.
+
+use remit_tests::{Shell, fixture};
+
+/// A project with the scripted agent and the tools that it may call.
+fn project() -> Shell {
+    let shell = Shell::new();
+    shell.write("scripted.wasm", fixture("agent")).write("counter.wasm", fixture("counter")).write("work/.keep", "");
+    for command in [
+        ["add", "scripted.wasm", "--yes"].as_slice(),
+        &["add", "counter.wasm", "--yes"],
+        &["grant", "scripted", "tools", "counter/*", "--yes"],
+        &["grant", "counter", "fs", "work:/work:write", "--yes"],
+    ] {
+        let ended = shell.run(command);
+        assert!(ended.status.success(), "{command:?}: {ended:?}");
+    }
+    shell
+}
+
+/// Compares a transcript with what is different each time taken out.
+fn check(name: &str, transcript: String) {
+    let filters = vec![
+        (r"ses_[0-9a-z]{26}", "ses_[ID]"),
+        (r"wait_[0-9a-z]{26}", "wait_[ID]"),
+        (r"sha256:[0-9a-f]{64}", "sha256:[DIGEST]"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "[DATE]"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "[DATE]"),
+        (r"\d\d:\d\d:\d\d\.\d{3}", "[TIME]"),
+        (r" +\d+ (ms|s|KiB)\b", " [N] $1"),
+        (r"user:[a-z0-9_-]+", "user:[ME]"),
+        (r"process \d+", "process [N]"),
+        (r"(!     at [^\n]*\n)+", "!     at [FRAMES]\n"),
+    ];
+    insta::with_settings!({ filters => filters }, { insta::assert_snapshot!(name, transcript) });
+}
+
+/// The value of `field` in the first row of a list.
+fn first(shell: &Shell, list: &[&str], field: &str) -> String {
+    let ended = shell.run(&[list, &["--json"]].concat());
+    let rows: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    rows[0][field].as_str().unwrap_or_else(|| panic!("no row in {rows}")).to_owned()
+}
+
+#[test]
+fn an_agent_waits_for_a_person_and_goes_on_after_a_yes() {
+    let shell = project();
+    let steps = r#"{"steps": [{"call": {"tool": "counter/strike", "arguments": {"note": "a"}}}, {"approve": {"title": "Send it?", "details": "to all"}}, {"put": {"key": "k", "value": 1}}, {"get": "k"}]}"#;
+    check("run_waits", shell.transcript(&["run", "scripted", steps, "--session", "desk"]).to_string());
+    let (session, wait) = (first(&shell, &["session", "list"], "id"), first(&shell, &["approval", "list"], "id"));
+    check("approval_list", shell.transcript(&["approval", "list"]).to_string());
+    check("approval_show", shell.transcript(&["approval", "show", &wait]).to_string());
+    check("resume_too_early", shell.transcript(&["session", "resume", &session]).to_string());
+    check("approval_approve", shell.transcript(&["approval", "approve", &wait, "--note", "fine"]).to_string());
+    check("approval_twice", shell.transcript(&["approval", "approve", &wait]).to_string());
+    check("resume_done", shell.transcript(&["session", "resume", &session]).to_string());
+    check("resume_idle", shell.transcript(&["session", "resume", &session]).to_string());
+    check("session_show", shell.transcript(&["session", "show", &session]).to_string());
+    check("session_show_at", shell.transcript(&["session", "show", &session, "--at", "2"]).to_string());
+    check("session_list", shell.transcript(&["session", "list"]).to_string());
+}
+
+#[test]
+fn what_an_agent_cannot_be_is_said_with_what_to_do_instead() {
+    let shell = project();
+    check("run_a_plugin", shell.transcript(&["run", "counter"]).to_string());
+    check("call_an_agent", shell.transcript(&["call", "scripted", "scripted", r#"{"steps": []}"#]).to_string());
+    check("grant_an_agent_files", shell.transcript(&["grant", "scripted", "fs", "work:/work", "--yes"]).to_string());
+    check("run_refused", shell.transcript(&["run", "scripted", r#"{"steps": [{"call": {"tool": "other/tool"}}]}"#]).to_string());
+    check("run_misfit", shell.transcript(&["run", "scripted", r#"{"step": []}"#]).to_string());
+    check("session_unknown", shell.transcript(&["session", "show", "ses_01k00000000000000000000000"]).to_string());
+    check("session_no_id", shell.transcript(&["session", "show", "desk"]).to_string());
+    check("run_trap", shell.transcript(&["run", "scripted", r#"{"steps": [{"trap": true}]}"#]).to_string());
+}
+
+#[test]
+fn a_session_is_killed_erased_forked_and_taken_back() {
+    let shell = project();
+    let put = |value: u32| format!(r#"{{"steps": [{{"put": {{"key": "k", "value": {value}}}}}, {{"get": "k"}}]}}"#);
+    for value in [1, 2] {
+        assert!(shell.run(&["run", "scripted", &put(value), "--session", "desk"]).status.success());
+    }
+    let session = first(&shell, &["session", "list"], "id");
+    check("session_fork", shell.transcript(&["session", "fork", &session, "--at", "2"]).to_string());
+    check("session_revert", shell.transcript(&["session", "revert", &session, "--turn", "1", "--yes"]).to_string());
+    let get = r#"{"steps": [{"get": "k"}]}"#;
+    check("run_after_revert", shell.transcript(&["run", "scripted", get, "--session", "desk"]).to_string());
+    let export = shell.run(&["session", "export", &session]);
+    shell.write("export.jsonl", export.stdout);
+    check("session_import", shell.transcript(&["session", "import", "export.jsonl"]).to_string());
+    shell.write("wrong.jsonl", "{\"remit\": \"session\"}\n");
+    check("session_import_wrong", shell.transcript(&["session", "import", "wrong.jsonl"]).to_string());
+    check("session_kill", shell.transcript(&["session", "kill", &session]).to_string());
+    check("run_killed", shell.transcript(&["run", "scripted", get, "--session", "desk"]).to_string());
+    check("session_erase_unasked", shell.transcript(&["session", "erase", &session]).to_string());
+    check("session_erase", shell.transcript(&["session", "erase", &session, "--yes"]).to_string());
+}
+
+#[test]
+fn a_backup_is_put_back_and_open_turns_are_quarantined() {
+    let shell = project();
+    let waits = r#"{"steps": [{"put": {"key": "k", "value": 1}}, {"input": "Which one?"}]}"#;
+    check("run_asks", shell.transcript(&["run", "scripted", waits, "--session", "desk"]).to_string());
+    check("backup", shell.transcript(&["backup", "copy"]).to_string());
+    check("backup_twice", shell.transcript(&["backup", "copy"]).to_string());
+    check("run_answer", shell.transcript(&["run", "scripted", "the blue one", "--session", "desk"]).to_string());
+    check("restore", shell.transcript(&["restore", "copy", "--yes"]).to_string());
+    let session = first(&shell, &["session", "list"], "id");
+    check("resume_restored", shell.transcript(&["session", "resume", &session]).to_string());
+    check("session_abandon", shell.transcript(&["session", "abandon", &session]).to_string());
+    check("restore_nothing", shell.transcript(&["restore", "nowhere", "--yes"]).to_string());
+}

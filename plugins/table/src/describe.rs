@@ -16,7 +16,7 @@ const SHOWN_CHARS: usize = 80;
 #[derive(Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub struct Describe {
-    /// The file: `.csv`, `.tsv` or `.jsonl`, such as `/data/ports.csv`.
+    /// The file: `.csv`, `.tsv`, `.jsonl` or `.parquet`, such as `/data/ports.csv`.
     pub path: String,
     /// Text that stands for nothing, such as `n/a`.
     #[serde(default)]
@@ -86,7 +86,7 @@ impl Running {
     }
 }
 
-/// Tells what a CSV or JSON lines file holds: its columns with kind, nulls, least and greatest value and mean, and the first rows.
+/// Tells what a CSV, JSON lines or Parquet file holds: its columns with kind, nulls, least and greatest value and mean, and the first rows.
 #[remit::tool(read, title = "Describe a table")]
 pub fn describe(args: Describe) -> Result<Description, Error> {
     let source = Source::open(&args.path, &args.nulls)?;

@@ -57,7 +57,13 @@ pub fn export(args: Export) -> Result<Exported, Error> {
             args.output
         )));
     }
-    let format = Format::of(&args.output)?;
+    let delimiter = match Format::of(&args.output)? {
+        Format::Csv(delimiter) => Some(delimiter),
+        Format::JsonLines => None,
+        Format::Parquet => {
+            return Err(Error::invalid_arguments(format!("`{}`: Parquet is not written; use `.csv`, `.tsv` or `.jsonl`", args.output)));
+        }
+    };
     let target = Path::new(&args.output);
     if target.is_dir() {
         return Err(Error::invalid_arguments(format!("`{}` is a folder; name a file in it", args.output)));
@@ -65,7 +71,7 @@ pub fn export(args: Export) -> Result<Exported, Error> {
     let tried = format!("cannot write `{}`", args.output);
     let (draft, file) = create_draft(target).context(&tried)?;
     let columns: Vec<String> = query.columns().into_iter().map(|column| column.name).collect();
-    let written = write(query.as_ref(), limit, format, &columns, file).and_then(|rows| Ok((rows, fs::metadata(&draft)?.len())));
+    let written = write(query.as_ref(), limit, delimiter, &columns, file).and_then(|rows| Ok((rows, fs::metadata(&draft)?.len())));
     let written = written.and_then(|done| fs::rename(&draft, target).map(|()| done).map_err(Error::from));
     match written {
         Ok((rows, size)) => Ok(Exported { output: args.output.clone(), rows, size, columns }),
@@ -83,20 +89,20 @@ fn create_draft(target: &Path) -> Result<(PathBuf, File), std::io::Error> {
     Ok((draft, file))
 }
 
-/// Writes the result of `query` and tells how many rows it has.
-fn write(query: &dyn Query, limit: Option<usize>, format: Format, columns: &[String], file: File) -> Result<u64, Error> {
+/// Writes the result of `query`, as JSON lines if there is no delimiter, and tells how many rows it has.
+fn write(query: &dyn Query, limit: Option<usize>, delimiter: Option<u8>, columns: &[String], file: File) -> Result<u64, Error> {
     let mut out = BufWriter::new(file);
     let mut rows = 0;
-    if let Format::Csv(delimiter) = format {
+    if let Some(delimiter) = delimiter {
         record(&mut out, columns.iter().map(String::as_str), delimiter)?;
     }
     query.run(limit, &mut |row: Row| {
-        match format {
-            Format::Csv(delimiter) => {
+        match delimiter {
+            Some(delimiter) => {
                 let cells: Vec<_> = row.iter().map(Value::text).collect();
                 record(&mut out, cells.iter().map(AsRef::as_ref), delimiter)?;
             }
-            Format::JsonLines => object(&mut out, columns, &row)?,
+            None => object(&mut out, columns, &row)?,
         }
         rows += 1;
         Ok(true)

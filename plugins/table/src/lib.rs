@@ -1,4 +1,4 @@
-//! Describes, filters, groups and joins CSV and JSON lines files.
+//! Describes, filters, groups and joins CSV, JSON lines and Parquet files.
 
 pub mod describe;
 pub mod export;

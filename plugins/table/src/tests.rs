@@ -290,7 +290,8 @@ fn export_writes_what_reads_back_the_same() {
 fn export_takes_one_query_and_a_known_format() {
     let ask = |output: &str| Export { output: output.to_owned(), filter: Some(ports("id > 0")), ..Export::default() };
     assert!(message(export(Export { filter: None, ..ask("/out.csv") })).contains("just one of"));
-    assert!(message(export(ask("/out.xls"))).contains("`.csv`, `.tsv` and `.jsonl`"));
+    assert!(message(export(ask("/out.xls"))).contains("of no known format"));
+    assert!(message(export(ask("/out.parquet"))).contains("Parquet is not written; use `.csv`, `.tsv` or `.jsonl`"));
     assert!(message(export(ask("out.csv"))).contains("not an absolute path"));
     assert!(message(export(ask("/no-such-folder/out.csv"))).contains("cannot write `/no-such-folder/out.csv`"));
 }
@@ -327,7 +328,7 @@ fn malformed_files_say_where() {
     assert!(opening("a.jsonl", b"{\"a\":").contains("each line has to hold one JSON object"));
     assert!(opening("a.jsonl", "[".repeat(100_000).as_bytes()).contains("line 1: "));
     assert!(opening("a.jsonl", "x".repeat(2 << 20).as_bytes()).contains("longer than 1048576 bytes"));
-    assert!(opening("a.parquet", b"PAR1").contains("of no known format"));
+    assert!(opening("a.xls", b"a\n").contains("of no known format"));
     assert!(message(Source::open("/no-such-folder/a.csv", &[])).contains("cannot read `/no-such-folder/a.csv`"));
     assert!(message(Source::open("a.csv", &[])).contains("not an absolute path"));
 }

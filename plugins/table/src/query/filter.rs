@@ -11,7 +11,7 @@ use crate::source::{Column, Source};
 #[derive(Debug, Default, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Filter {
-    /// The file: `.csv`, `.tsv` or `.jsonl`, such as `/data/ports.csv`.
+    /// The file: `.csv`, `.tsv`, `.jsonl` or `.parquet`, such as `/data/ports.csv`.
     pub path: String,
     /// The condition, such as `age >= 30 and (city = 'Paris' or city is null)`. Text stands in single quotes, names with spaces in
     /// backquotes. There are `= != < <= > >=`, `contains`, `starts_with`, `ends_with`, `in (…)`, `is null`, `and`, `or`, `not`.
@@ -34,7 +34,7 @@ pub struct Filter {
     pub nulls: Vec<String>,
 }
 
-/// Gives rows of a CSV or JSON lines file: those that fulfil a condition, in an order, with some columns.
+/// Gives rows of a CSV, JSON lines or Parquet file: those that fulfil a condition, in an order, with some columns.
 #[remit::tool(read, title = "Filter a table")]
 pub fn filter(args: Filter) -> Result<Rows, Error> {
     answer(&prepare(&args)?, args.skip, args.limit)

@@ -14,7 +14,7 @@ use crate::value::{Kind, Value};
 #[derive(Debug, Default, Clone)]
 #[serde(deny_unknown_fields)]
 pub struct Group {
-    /// The file: `.csv`, `.tsv` or `.jsonl`, such as `/data/ports.csv`.
+    /// The file: `.csv`, `.tsv`, `.jsonl` or `.parquet`, such as `/data/ports.csv`.
     pub path: String,
     /// The columns whose equal values make a group; without any, all rows are one group.
     #[serde(default)]
@@ -40,7 +40,7 @@ pub struct Group {
     pub nulls: Vec<String>,
 }
 
-/// Takes rows of a CSV or JSON lines file with equal values together and counts, sums, averages them.
+/// Takes rows of a CSV, JSON lines or Parquet file with equal values together and counts, sums, averages them.
 #[remit::tool(read, title = "Group a table")]
 pub fn group(args: Group) -> Result<Rows, Error> {
     answer(&prepare(&args)?, args.skip, args.limit)

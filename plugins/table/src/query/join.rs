@@ -56,7 +56,7 @@ pub enum JoinKind {
     Left,
 }
 
-/// Joins two CSV or JSON lines files on columns with equal values.
+/// Joins two CSV, JSON lines or Parquet files on columns with equal values.
 #[remit::tool(read, title = "Join two tables")]
 pub fn join(args: Join) -> Result<Rows, Error> {
     answer(&prepare(&args)?, args.skip, args.limit)

@@ -1,9 +1,11 @@
 //! Files as tables: columns with their kinds, and rows one at a time.
 //!
-//! A file is read twice: once to learn what its columns hold, so that every row is read the same way, then for its rows.
+//! A file is read twice: once to learn what its columns hold, so that every row is read the same way, then for its rows. Parquet says
+//! what its columns hold, so there the first time is the footer alone.
 
 mod csv;
 mod json_lines;
+mod parquet;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -56,6 +58,8 @@ pub enum Format {
     Csv(u8),
     /// A JSON object on each line.
     JsonLines,
+    /// Columns with types, for reading only.
+    Parquet,
 }
 
 impl Format {
@@ -69,7 +73,10 @@ impl Format {
             Some("csv" | "txt") => Ok(Self::Csv(b',')),
             Some("tsv" | "tab") => Ok(Self::Csv(b'\t')),
             Some("jsonl" | "ndjson" | "jsonlines") => Ok(Self::JsonLines),
-            _ => Err(Error::invalid_arguments(format!("`{path}` is of no known format; tables are `.csv`, `.tsv` and `.jsonl` files"))),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => Err(Error::invalid_arguments(format!(
+                "`{path}` is of no known format; tables are `.csv`, `.tsv`, `.jsonl` and `.parquet` files"
+            ))),
         }
     }
 }
@@ -97,8 +104,11 @@ impl Source {
                 "`{path}` is not an absolute path; write it from the root, such as `/data/a.csv`"
             )));
         }
-        let mut source = Self { path: path.into(), format: Format::of(path)?, nulls: nulls.to_vec(), columns: Vec::new(), rows: 0 };
+        let mut source = Self { path: path.into(), format: Format::Parquet, nulls: nulls.to_vec(), columns: Vec::new(), rows: 0 };
         let reader = source.reader()?;
+        if !parquet::detect(reader.get_ref()).context(format!("cannot read {}", source.shown()))? {
+            source.format = Format::of(path)?;
+        }
         match source.format {
             Format::Csv(delimiter) => {
                 let mut fields = csv::Reader::new(reader, delimiter);
@@ -106,6 +116,7 @@ impl Source {
                 source.learn_csv(fields)
             }
             Format::JsonLines => source.learn_json(json_lines::Reader::new(reader)),
+            Format::Parquet => source.learn_parquet(reader.into_inner()),
         }
         .map_err(|error| error.context(source.shown()))?;
         Ok(source)
@@ -159,6 +170,25 @@ impl Source {
         Ok(())
     }
 
+    fn learn_parquet(&mut self, file: File) -> Result<(), Error> {
+        let mut rows = parquet::Reader::new(file)?;
+        (self.columns, self.rows) = (rows.columns.clone(), rows.rows);
+        let unknown: Vec<usize> = (0..).zip(&self.columns).filter(|(_, column)| column.kind == Kind::Empty).map(|(at, _)| at).collect();
+        let mut number = 0;
+        while !unknown.is_empty()
+            && let Some(row) = rows.next()?
+        {
+            number += 1;
+            for at in &unknown {
+                let (Some(column), Some(value)) = (self.columns.get_mut(*at), row.get(*at)) else { continue };
+                if !self.nulls.iter().any(|null| *null == value.text()) {
+                    column.learn(value.kind(), number, &value.text());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Gives every row to `take`, until it answers `false`.
     ///
     /// # Errors
@@ -185,6 +215,17 @@ impl Source {
                     }
                 }
             }
+            Format::Parquet => {
+                let mut rows = parquet::Reader::new(reader.into_inner()).context(self.shown())?;
+                if !rows.columns.iter().map(|column| &column.name).eq(self.columns.iter().map(|column| &column.name)) {
+                    return Err(Error::failed(format!("{} was changed while it was read; call again", self.shown())));
+                }
+                while let Some(row) = rows.next().context(self.shown())? {
+                    if !take(row.into_iter().zip(&self.columns).map(|(value, column)| self.settle(value, column)).collect())? {
+                        break;
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -203,13 +244,21 @@ impl Source {
         let mut row = vec![Value::Null; self.columns.len()];
         for (name, value) in object {
             let Some(at) = self.columns.iter().position(|column| column.name == name) else { continue };
-            let null = self.nulls.iter().any(|null| *null == value.text());
-            let text = self.columns.get(at).is_some_and(|column| column.kind == Kind::Text);
-            if let Some(cell) = row.get_mut(at).filter(|_| !null && value != Value::Null) {
-                *cell = if text { Value::Text(value.text().into_owned()) } else { value };
+            if let (Some(cell), Some(column)) = (row.get_mut(at), self.columns.get(at)) {
+                *cell = self.settle(value, column);
             }
         }
         row
+    }
+
+    /// A value as its column has it: nothing if it stands for that, text in a column of text.
+    fn settle(&self, value: Value, column: &Column) -> Value {
+        match value {
+            value if self.nulls.iter().any(|null| *null == value.text()) => Value::Null,
+            value @ (Value::Null | Value::Text(_)) => value,
+            value if column.kind == Kind::Text => Value::Text(value.text().into_owned()),
+            value => value,
+        }
     }
 }
 

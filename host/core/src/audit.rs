@@ -53,6 +53,9 @@ pub struct AuditRecord<'a> {
     pub digest: &'a str,
     /// The tool.
     pub tool: &'a str,
+    /// Whether the tool was not called: its plugin was asked what became of an earlier call that was cut off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub settles: bool,
     /// SHA-256 of the arguments' JSON text, in hex.
     pub arguments_sha256: &'a str,
     /// How it ended.

@@ -348,6 +348,13 @@ pub trait SessionStore: Send + Sync {
     /// `conflict` while an owner lives; `not-found`; `host` when the store failed.
     fn session_erase(&self, id: SessionId) -> Later<'_, ()>;
 
+    /// Removes everything of a principal in a project: sessions with all that is theirs, and its own key-value data. Returns how many
+    /// sessions there were.
+    ///
+    /// # Errors
+    /// `conflict` while an owner of one of them lives, and nothing is removed then; `host` when the store failed.
+    fn principal_erase(&self, project: String, principal: Principal) -> Later<'_, u64>;
+
     /// A wait.
     ///
     /// # Errors

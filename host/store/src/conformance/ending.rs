@@ -1,7 +1,7 @@
 use remit_core::{
     Kind,
     clock::Timestamp,
-    store::{Append, NewSession, SessionFilter, SessionStore, Status, WaitKind, WaitState},
+    store::{Append, KvSpace, KvStore, NewSession, SessionFilter, SessionStore, Status, WaitKind, WaitState},
 };
 
 use super::*;
@@ -35,6 +35,25 @@ pub(super) fn a_second_kill_changes_nothing(store: &dyn SessionStore) {
     kill(store, 1, "first", 1);
     kill(store, 1, "second", 2);
     assert_eq!((row(store, 1).detail.as_str(), row(store, 1).updated), ("first", Timestamp(1)));
+}
+
+pub(super) fn erasing_a_principal_removes_all_that_is_theirs<S: SessionStore + KvStore>(store: &S) {
+    let space = |scope: &str| KvSpace { project: "project".to_owned(), plugin: "notes".to_owned(), scope: scope.to_owned() };
+    for scope in ["user/user:ada", "user/user:ben", "project"] {
+        store.kv_set(&space(scope), "k", b"v".to_vec(), 100).expect("kept");
+    }
+    now(store.session_create(new(1)));
+    now(store.session_create(NewSession { principal: user("ben"), ..new(2) }));
+    now(store.session_create(NewSession { project: "other".to_owned(), ..new(3) }));
+    let running = claimed(store, 4);
+    refused(store.principal_erase("project".to_owned(), user("ada")), Kind::Conflict);
+    assert!(now(store.session_get(session(1))).is_some(), "nothing is removed while one is run");
+    now(store.session_release(session(4), running.row.epoch));
+    assert_eq!(now(store.principal_erase("project".to_owned(), user("ada"))), 2);
+    let left: Vec<bool> = (1..=4).map(|number| now(store.session_get(session(number))).is_some()).collect();
+    assert_eq!(left, [false, true, true, false]);
+    let kept = |scope: &str| store.kv_get(&space(scope), "k").expect("an answer").is_some();
+    assert_eq!(["user/user:ada", "user/user:ben", "project"].map(kept), [false, true, true]);
 }
 
 pub(super) fn erasing_leaves_nothing(store: &dyn SessionStore) {

@@ -25,6 +25,7 @@ use remit_core::{
     Result,
     clock::Timestamp,
     id::{SessionId, WaitId},
+    identity::Principal,
     journal::Line,
     store::{
         Append, Claim, Decision, Import, KvSpace, KvStore, Later, NewSession, Place, SessionFilter, SessionRow, SessionStore, WaitRow,
@@ -152,6 +153,11 @@ impl SessionStore for Sqlite {
     fn session_erase(&self, id: SessionId) -> Later<'_, ()> {
         let owner = self.owner.clone();
         self.write(move |connection| session::erase(connection, id, &owner))
+    }
+
+    fn principal_erase(&self, project: String, principal: Principal) -> Later<'_, u64> {
+        let owner = self.owner.clone();
+        self.write(move |connection| session::erase_principal(connection, &project, &principal, &owner))
     }
 
     fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>> {

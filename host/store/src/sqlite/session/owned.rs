@@ -4,6 +4,7 @@ use remit_core::{
     Error,
     clock::Timestamp,
     id::SessionId,
+    identity::Principal,
     store::{Claim, Status},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -11,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::{
     super::{
         failure::{Failure, conflict},
-        value::{Named as _, Unsigned},
+        value::{Named as _, Unsigned, parsed},
     },
     absent,
     row::{Kept, find},
@@ -68,10 +69,32 @@ pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &O
     for table in ["records", "turns", "state", "waits", "sessions"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
     }
+    erase_spaces(connection, &kept.row.project, &format!("session/{id}"))
+}
+
+/// Removes everything of a principal in a project.
+pub(in crate::sqlite) fn erase_principal(
+    connection: &Connection,
+    project: &str,
+    principal: &Principal,
+    owner: &Owner,
+) -> Result<u64, Failure> {
+    let sql = "SELECT id FROM sessions WHERE project = ?1 AND principal = ?2";
+    let mut statement = connection.prepare_cached(sql)?;
+    let ids = statement.query_map(params![project, principal.to_string()], |row| parsed(row, "id"))?;
+    let ids: Vec<SessionId> = ids.collect::<rusqlite::Result<_>>()?;
+    for id in &ids {
+        erase(connection, *id, owner)?;
+    }
+    erase_spaces(connection, project, &format!("user/{principal}"))?;
+    Ok(ids.len() as u64)
+}
+
+/// Removes the key-value data of a scope, of whichever plugin.
+fn erase_spaces(connection: &Connection, project: &str, scope: &str) -> Result<(), Failure> {
     let spaces = "SELECT space FROM kv_spaces WHERE project = ?1 AND scope = ?2";
     for table in ["kv", "kv_spaces"] {
-        let sql = format!("DELETE FROM {table} WHERE space IN ({spaces})");
-        connection.execute(&sql, params![kept.row.project, format!("session/{id}")])?;
+        connection.execute(&format!("DELETE FROM {table} WHERE space IN ({spaces})"), params![project, scope])?;
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use std::{
 use remit_core::{
     clock::Timestamp,
     id::{SessionId, WaitId},
+    identity::Principal,
     journal::Line,
     store::{Append, Claim, Decision, Import, Later, NewSession, Place, SessionFilter, SessionRow, SessionStore, WaitRow},
 };
@@ -92,6 +93,9 @@ impl SessionStore for Deadly {
     fn session_erase(&self, id: SessionId) -> Later<'_, ()> {
         self.inner.session_erase(id)
     }
+    fn principal_erase(&self, project: String, principal: Principal) -> Later<'_, u64> {
+        self.inner.principal_erase(project, principal)
+    }
     fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>> {
         self.inner.wait_get(id)
     }
@@ -106,7 +110,7 @@ impl SessionStore for Deadly {
     }
 }
 
-/// Ten rounds of every effect class and of state, then a group.
+/// Ten rounds of every effect class and of state, then a group, at last a `once` tool whose plugin can tell what became of it.
 fn steps() -> Value {
     let mut steps = Vec::new();
     for round in 0..ROUNDS {
@@ -119,6 +123,7 @@ fn steps() -> Value {
     steps.push(json!({ "group": [of("bump", "g0"), of("strike", "g1"), of("bump", "g2")] }));
     steps.push(json!({ "keys": "k" }));
     steps.push(json!({ "get": "k7" }));
+    steps.push(call("mark", "m"));
     steps.into()
 }
 
@@ -170,6 +175,9 @@ fn check(folder: &Path, undisturbed: &[Value], when: &str) -> usize {
         assert!(doubt || now == then, "{when}: {now} instead of {then}");
     }
     assert_eq!(log.len(), undisturbed.len(), "{when}");
+    assert_eq!(log.last(), undisturbed.last(), "{when}: what a plugin can tell is not in doubt");
+    let marks = executions(folder).iter().filter(|line| line.starts_with("mark ")).count();
+    assert_eq!(marks, 1, "{when}: an effect that its plugin knows of happened once");
     let mut keys: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut strikes: BTreeMap<String, usize> = BTreeMap::new();
     for line in executions(folder) {

@@ -53,10 +53,12 @@ pub struct Setup {
     pub ask: Vec<String>,
     /// Bounds of the agent.
     pub limits: Option<CallLimits>,
-    /// What the agent may call; default `counter/*`.
+    /// What the agent may call, a grant a line; default `tools counter/*`.
     pub tools: Option<String>,
     /// Bytes put behind the counter's component, so that it is another one.
     pub changed: bool,
+    /// What the guest `hostile` is granted; without it, the guest is not there.
+    pub hostile: Option<Vec<String>>,
 }
 
 /// One process's view of a project with sessions.
@@ -85,11 +87,17 @@ impl Desk {
         let host = builder.build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");
         let tools = setup.tools.clone().unwrap_or_else(|| "tools counter/*".to_owned());
-        let mut agent = host.plugin("scripted", build::fixture("agent")).await.expect("an agent").granted(grants(&[&tools]));
+        let tools: Vec<&str> = tools.split('\n').collect();
+        let mut agent = host.plugin("scripted", build::fixture("agent")).await.expect("an agent").granted(grants(&tools));
         agent.limits = setup.limits.unwrap_or(agent.limits);
         let mut counter = plugin(&host, setup.changed).await.granted(grants(&["fs work:/work:write"]));
         counter.ask = setup.ask;
-        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins: vec![agent, counter] });
+        let mut plugins = vec![agent, counter];
+        if let Some(granted) = &setup.hostile {
+            let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
+            plugins.push(host.plugin("hostile", build::fixture("hostile")).await.expect("a plugin").granted(grants(&granted)));
+        }
+        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins });
         assert!(refused.is_empty(), "{refused:?}");
         Self { host, clock, store, folder: folder.to_owned() }
     }
@@ -116,9 +124,15 @@ impl Desk {
 
     /// Runs as it is told, and waits for nothing.
     pub async fn go(&self, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
+        self.go_as(Role::Owner, session, input, key).await
+    }
+
+    /// The same, with `user:ada` in this role.
+    pub async fn go_as(&self, role: Role, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
+        let context = self.host.context("user:ada".parse().expect("a principal"), role)?;
         let request =
             RunRequest { project: "desk", agent: "scripted", session, name: None, input, key, patience: Patience::default(), events: None };
-        self.host.run(&self.ada(), &request).await
+        self.host.run(&context, &request).await
     }
 
     /// What a session waits for.

@@ -1,9 +1,12 @@
-//! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes, or `remit:agent/handler` over an agent.
+//! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes, beside it `remit:tool/reconcile` where the plugin
+//! can tell, or `remit:agent/handler` over an agent.
 
 use crate::agent::{self, Agent};
 use crate::agent_bindings::exports::remit::agent::handler;
 use crate::bindings::exports::remit::tool::tools::{Definition, Failure, Guest, Json, Output};
+use crate::fate::{Fate, Reconcile};
 use crate::host::{to_guest_definition, to_guest_failure, to_guest_output};
+use crate::reconciler_bindings::exports::remit::tool::reconcile;
 use crate::tool::{Plugin, dispatch};
 
 impl<P: Plugin> Guest for P {
@@ -13,6 +16,17 @@ impl<P: Plugin> Guest for P {
 
     fn call(name: String, arguments: Json) -> Result<Output, Failure> {
         dispatch::<P>(&name, &arguments).map(to_guest_output).map_err(to_guest_failure)
+    }
+}
+
+impl<R: Reconcile> reconcile::Guest for R {
+    fn settle(name: String, key: String) -> Result<reconcile::Fate, Failure> {
+        match R::settle(&name, &key) {
+            Ok(Fate::Done(output)) => Ok(reconcile::Fate::Done(to_guest_output(output))),
+            Ok(Fate::NotDone) => Ok(reconcile::Fate::NotDone),
+            Ok(Fate::Unknown) => Ok(reconcile::Fate::Unknown),
+            Err(error) => Err(to_guest_failure(error)),
+        }
     }
 }
 
@@ -32,6 +46,15 @@ impl<A: Agent> handler::Guest for A {
 macro_rules! __remit_export {
     ($plugin:ident) => {
         $crate::bindings::__export_guest!($plugin with_types_in $crate::bindings);
+    };
+}
+
+/// Exports what a plugin tells of its effects; `plugin!` calls it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __remit_export_reconcile {
+    ($plugin:ident) => {
+        $crate::reconciler_bindings::__export_reconciler!($plugin with_types_in $crate::reconciler_bindings);
     };
 }
 

@@ -87,6 +87,12 @@ pub mod bindings;
 #[path = "bindings/agent.rs"]
 #[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
 pub mod agent_bindings;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[rustfmt::skip]
+#[path = "bindings/reconciler.rs"]
+#[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
+pub mod reconciler_bindings;
 mod agent;
 pub mod config;
 mod context;
@@ -94,6 +100,7 @@ pub mod durable;
 mod error;
 #[cfg(target_family = "wasm")]
 mod export;
+mod fate;
 mod host;
 pub mod http;
 mod invoke;
@@ -109,6 +116,7 @@ mod tool;
 
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result, WithContext};
+pub use fate::Fate;
 pub use invoke::invoke;
 pub use output::{Body, Content, Embedded, Json, Link, Media, Output};
 pub use progress::progress;
@@ -122,18 +130,55 @@ pub use tool::{Definition, Effect};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::agent::{Agent, check_agent};
+    pub use crate::fate::Reconcile;
     pub use crate::returned::{Infallible, Returned, Structured};
     pub use crate::schema::nothing;
     pub use crate::tool::{Arguments, Entry, Function, Plugin, Tool, check, dispatch, input_schema, names_are_unique, parse};
     #[cfg(target_family = "wasm")]
-    pub use crate::{agent_bindings, bindings};
+    pub use crate::{agent_bindings, bindings, reconciler_bindings};
 }
 
 /// Makes the plugin of the named tools: `remit::plugin!(read, search, edit::replace);`, once in a crate.
 ///
 /// It also adds a test that checks what the plugin says of itself.
+///
+/// A plugin that can find out what became of a `once` call names a function for it, `fn(tool: &str, key: &str) -> Result<Fate>`. After
+/// a crash in the middle of such a call the host asks it, with the rights of a `read` tool. See [`Fate`].
+///
+/// ```
+/// # extern crate remit_sdk as remit;
+/// use remit::{Fate, Output, Result};
+/// # use std::{fs, path::Path};
+///
+/// /// Writes a letter.
+/// #[remit::tool(once)]
+/// fn write(context: &remit::Context) -> Result<String> {
+///     let key = context.idempotency_key.as_deref().unwrap_or("draft");
+///     fs::write(format!("/letters/{key}"), "Dear Ada")?;
+///     Ok(key.to_owned())
+/// }
+///
+/// fn settle(_tool: &str, key: &str) -> Result<Fate> {
+///     Ok(if Path::new("/letters").join(key).try_exists()? { Fate::Done(Output::text(key)) } else { Fate::NotDone })
+/// }
+///
+/// remit::plugin!(write; reconcile = settle);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! plugin {
+    ($($tool:path),+ $(,)?; reconcile = $settle:path) => {
+        $crate::plugin!($($tool),+);
+
+        impl $crate::__private::Reconcile for __RemitPlugin {
+            fn settle(tool: &str, key: &str) -> $crate::Result<$crate::Fate> {
+                $settle(tool, key)
+            }
+        }
+
+        #[cfg(target_family = "wasm")]
+        $crate::__remit_export_reconcile!(__RemitPlugin);
+    };
     ($($tool:path),+ $(,)?) => {
         #[doc(hidden)]
         struct __RemitPlugin;

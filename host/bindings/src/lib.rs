@@ -15,6 +15,22 @@ pub mod tool {
     });
 }
 
+/// What a tool component may export besides: `remit:tool/reconcile`; types are those of [`tool`].
+pub mod reconciler {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0"],
+        inline: "
+            package remit:bindings;
+            world reconciler {
+                export remit:tool/reconcile@0.1.0;
+            }
+        ",
+        world: "remit:bindings/reconciler",
+        exports: { default: async },
+        with: { "remit:tool/types": crate::tool::remit::tool::types },
+    });
+}
+
 /// The world of agents: `remit:agent`, `remit:session/state`; types and context are those of [`tool`].
 pub mod agent {
     wasmtime::component::bindgen!({

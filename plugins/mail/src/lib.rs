@@ -5,8 +5,9 @@ pub mod list;
 pub mod message;
 pub mod outbox;
 pub mod send;
+pub mod settle;
 
-remit::plugin!(send::send, list::list);
+remit::plugin!(send::send, list::list; reconcile = settle::settle);
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Where the project mounts it.
 pub const FOLDER: &str = "/outbox";
+/// Where in the outbox mails lie that were delivered, if whoever delivers them keeps them.
+pub const SENT: &str = "sent";
 /// Longest idempotency key that is a file's name as it stands, in bytes.
 const KEY_MAX_BYTES: usize = 100;
 
@@ -40,9 +42,44 @@ pub fn put(folder: &Path, text: &str, key: Option<&str>) -> Result<Kept> {
     }
     let now = Timestamp::try_from(std::time::SystemTime::now())?.to_zoned(TimeZone::UTC);
     let dated = format!("Date: {}\r\nMessage-ID: <{stem}@remit>\r\n{text}", rfc2822::to_string(&now)?);
-    let draft = folder.join(format!(".{stem}.part"));
+    let draft = folder.join(draft_of(&stem));
     write(&draft, &target, &dated).context(format!("cannot write `{}`", target.display()))?;
     Ok(Kept { stem, new: true })
+}
+
+/// What is left of the mail with a key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// It was put into the outbox, as new.
+    Put(Kept),
+    /// It was not.
+    Never,
+    /// It was not, or it was delivered and taken away: that looks the same.
+    Lost,
+}
+
+/// Looks for the mail with `key` that was to be put into the outbox `folder`.
+///
+/// # Errors
+///
+/// What the system answers, such as where the outbox is not there.
+pub fn trail(folder: &Path, key: &str) -> Result<Trail> {
+    let is_there = |path: &Path| path.try_exists().context(format!("cannot look for `{}`", path.display()));
+    // A folder that cannot be read must not look like one without the mail.
+    fs::read_dir(folder).context(format!("cannot list `{}`", folder.display()))?;
+    let stem = name_of_key(key);
+    let (name, sent) = (format!("{stem}.eml"), folder.join(SENT));
+    // In the order in which a mail moves on, so that it is not missed on its way.
+    let draft = is_there(&folder.join(draft_of(&stem)))?;
+    if is_there(&folder.join(&name))? || is_there(&sent.join(&name))? {
+        return Ok(Trail::Put(Kept { stem, new: true }));
+    }
+    Ok(if draft || is_there(&sent)? { Trail::Never } else { Trail::Lost })
+}
+
+/// The name of what is not yet a mail.
+fn draft_of(stem: &str) -> String {
+    format!(".{stem}.part")
 }
 
 fn write(draft: &Path, target: &Path, text: &str) -> io::Result<()> {

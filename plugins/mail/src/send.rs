@@ -49,5 +49,10 @@ pub fn send(args: Send, context: &Context) -> Result<Sent> {
 /// As [`message::write`] and [`outbox::put`].
 pub fn deliver(folder: &Path, mail: &Send, key: Option<&str>) -> Result<Sent> {
     let kept = outbox::put(folder, &message::write(mail)?, key)?;
-    Ok(Sent { file: format!("{}.eml", kept.stem), message_id: format!("<{}@remit>", kept.stem), new: kept.new })
+    Ok(sent(&kept))
+}
+
+/// Tells the caller what became of a mail.
+pub fn sent(kept: &outbox::Kept) -> Sent {
+    Sent { file: format!("{}.eml", kept.stem), message_id: format!("<{}@remit>", kept.stem), new: kept.new }
 }

@@ -1,12 +1,13 @@
 use std::fs;
 
 use remit::serde_json::json;
-use remit::{ErrorKind, Result, testing};
+use remit::{ErrorKind, Fate, Output, Result, testing};
 use tempfile::TempDir;
 
 use crate::list::{List, waiting};
 use crate::message::{decode_text, encode_text, read_header};
 use crate::send::{Send, Sent, deliver};
+use crate::settle::{fate, settle};
 
 fn outbox() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -90,6 +91,30 @@ fn the_same_mail_is_there_once_and_another_one_with_its_key_is_refused() {
     assert_eq!((unkeyed.file.len(), unkeyed.new), (36, true));
     assert!(!deliver(folder.path(), &mail("Hello", "text"), None).unwrap().new);
     assert!(deliver(folder.path(), &mail("Hello", "other"), None).unwrap().new);
+}
+
+#[test]
+fn what_became_of_a_mail_is_told_by_what_is_left_of_it() {
+    let folder = outbox();
+    let key = "ses_01m88yyfhc25ebem3hr1vnp8x1.0.0.2";
+    let tell = || fate(folder.path(), key).unwrap();
+    assert_eq!(tell(), Fate::Unknown, "it may have been delivered and taken away");
+    let sent = deliver(folder.path(), &mail("Hello", "text"), Some(key)).unwrap();
+    let done = Fate::Done(Output::json(&sent).unwrap());
+    assert_eq!(tell(), done);
+    fs::create_dir(folder.path().join("sent")).unwrap();
+    fs::rename(folder.path().join(&sent.file), folder.path().join("sent").join(&sent.file)).unwrap();
+    assert_eq!(tell(), done, "delivered and kept");
+    assert_eq!(fate(folder.path(), "another").unwrap(), Fate::NotDone);
+}
+
+#[test]
+fn a_draft_is_no_mail_and_an_outbox_that_is_not_there_tells_nothing() {
+    let folder = outbox();
+    fs::write(folder.path().join(".k.part"), "half").unwrap();
+    assert_eq!(fate(folder.path(), "k").unwrap(), Fate::NotDone);
+    assert!(fate(&folder.path().join("absent"), "k").is_err());
+    assert_eq!(settle("list", "k").unwrap(), Fate::Unknown);
 }
 
 #[test]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use remit_core::{
     id::SessionId,
-    identity::Role,
+    identity::{Context, Principal, Role},
     store::{SessionFilter, SessionRow, Status},
 };
-use remit_runtime::{Patience, RunRequest};
+use remit_runtime::{Host, Patience, RunRequest};
 use serde_json::json;
 
 use super::{run::status, session_past, session_show, session_show::when};
@@ -68,13 +68,20 @@ pub struct Kill {
     session: String,
 }
 
-/// Remove a session with its journal and its state
+/// Remove a session with its journal and its state, or all that belongs to somebody
 ///
-/// Example: remit session erase ses_01k… --yes
+/// Examples:
+///   remit session erase ses_01k… --yes
+///   remit session erase --principal user:ada
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Erase {
     /// The session
-    session: String,
+    #[arg(required_unless_present = "principal")]
+    session: Option<String>,
+    /// All sessions of this principal instead, and its own key-value data
+    #[arg(long, conflicts_with = "session")]
+    principal: Option<Principal>,
     /// Answer yes
     #[arg(long)]
     yes: bool,
@@ -155,9 +162,13 @@ impl super::Run {
     }
 
     fn session_erase(&self, arguments: &Erase) -> anyhow::Result<Exit> {
-        let id: SessionId = arguments.session.parse()?;
         let (project, host) = self.sessions()?;
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
+        let Some(session) = &arguments.session else {
+            let principal = arguments.principal.as_ref().unwrap_or(&self.environment.principal);
+            return self.principal_erase(&host, &context, &project.project.name, principal, arguments.yes);
+        };
+        let id: SessionId = session.parse()?;
         let row = self.block_on(async { Ok(host.session(&context, &project.project.name, id).await?) })?;
         output::note(&format!("{id}: {} turns of `{}` for {}, begun {}", row.turns, row.agent, row.principal, when(row.created)));
         if !super::confirm("Remove its journal and its state for good?", arguments.yes)? {
@@ -169,6 +180,23 @@ impl super::Run {
             output::json(&json!({ "session": id, "status": "erased" }));
         } else {
             output::note(&format!("{id} is erased"));
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl super::Run {
+    fn principal_erase(&self, host: &Host, context: &Context, project: &str, principal: &Principal, yes: bool) -> anyhow::Result<Exit> {
+        output::note(&format!("all sessions of {principal} in this project, with their journals and state, and its own `kv` data"));
+        if !super::confirm("Remove all of it for good?", yes)? {
+            output::note("nothing was removed");
+            return Ok(Exit::Denied);
+        }
+        let sessions = self.block_on(async { Ok(host.erase_principal(context, project, principal).await?) })?;
+        if self.global.json {
+            output::json(&json!({ "principal": principal, "sessions": sessions }));
+        } else {
+            output::note(&format!("{sessions} sessions of {principal} are erased"));
         }
         Ok(Exit::Done)
     }

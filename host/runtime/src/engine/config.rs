@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, time::Duration};
 
 use remit_core::{
     Error, Result,
-    limit::{COMPILE_DEADLINE_MS, COMPILE_MEMORY_MAX_BYTES, CallLimits, INSTANCES_MAX},
+    limit::{COMPILE_DEADLINE_MS, COMPILE_MEMORY_MAX_BYTES, CallLimits, DELEGATION_MAX_DEPTH, INSTANCES_MAX},
 };
 use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy, WasmBacktraceDetails, WasmFeatures,
@@ -18,6 +18,8 @@ const MIB: usize = 1 << 20;
 pub(super) const MEMORIES_MAX: usize = 8;
 /// Tables of one call (A5).
 pub(super) const TABLES_MAX: usize = INSTANCES_MAX;
+/// Calls that the longest chain of tools has at once (M23): they share the place of the outermost one, and each has a stack of its own.
+const CHAIN_MAX: usize = DELEGATION_MAX_DEPTH + 1;
 /// Elements of one table (A5); Python's has about ten thousand.
 const TABLE_MAX_ELEMENTS: usize = 64 * KIB;
 /// Frames of a guest's backtrace that are kept.
@@ -61,7 +63,7 @@ pub struct Settings {
 /// Size of the instance pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// Calls in flight at once; more wait. Default 64, maximum 2,048 (each reserves about 32 GiB of *address space*).
+    /// Calls in flight at once; more wait. Default 64, maximum 2,048 (each reserves about 36 GiB of *address space*).
     pub calls: u32,
     /// Largest linear memory, in bytes. Default and maximum [`CallLimits::MEMORY_MAX_MIB`].
     pub memory_max_bytes: usize,
@@ -118,7 +120,7 @@ pub(super) fn engine(guests: Guests, pool: Option<PoolSettings>) -> Result<wasmt
         let calls = pool.map_or(0, |pool| pool.calls);
         let refused = Error::host(format!("the engine could not start with room for {calls} calls in flight"), format!("{error:#}"));
         if pool.is_some() {
-            refused.hint("a pool reserves about 32 GiB of address space for each call: allow fewer calls in flight, or lift the limit (`ulimit -v unlimited`)")
+            refused.hint("a pool reserves about 36 GiB of address space for each call: allow fewer calls in flight, or lift the limit (`ulimit -v unlimited`)")
         } else {
             refused
         }
@@ -192,7 +194,8 @@ fn proposals(config: &mut Config) {
     config.wasm_features(off, false);
 }
 
-/// A pool with room for `pool.calls` calls, each of them at its own maximum: no call can take a neighbour's place.
+/// A pool with room for `pool.calls` calls: each at its own maximum, or with the longest chain of tools beneath it that have one memory
+/// each. Only a chain of tools with more of them can take a neighbour's place.
 fn pooling(pool: PoolSettings) -> Result<PoolingAllocationConfig> {
     if pool.calls == 0 || pool.calls > PoolSettings::CALLS_MAX {
         return Err(Error::invalid(format!("`{}` calls in flight cannot be had", pool.calls))
@@ -207,9 +210,9 @@ fn pooling(pool: PoolSettings) -> Result<PoolingAllocationConfig> {
     config
         .total_component_instances(each(INSTANCES_MAX))
         .total_core_instances(each(INSTANCES_MAX))
-        .total_memories(each(MEMORIES_MAX))
+        .total_memories(each(MEMORIES_MAX.max(CHAIN_MAX)))
         .total_tables(each(TABLES_MAX))
-        .total_stacks(each(2))
+        .total_stacks(each(CHAIN_MAX))
         .max_core_instances_per_component(INSTANCES_MAX as u32)
         .max_memories_per_component(MEMORIES_MAX as u32)
         .max_tables_per_component(TABLES_MAX as u32)

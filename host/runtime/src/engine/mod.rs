@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// The store of one call: its limiter, deadline, handle bound and `hostcall_fuel` (bytes that may be lifted out of the guest;
-    /// usually [`HOSTCALL_FUEL`](remit_core::limit::HOSTCALL_FUEL)) are set.
+    /// usually [`HOSTCALL_FUEL`]) are set.
     pub fn store(&self, state: CallState, deadline: Instant, hostcall_fuel: usize) -> Store<CallState> {
         self.bounded(state, |state| &mut state.limiter, move || deadline, hostcall_fuel)
     }

@@ -1,5 +1,6 @@
 //! The façade: a host loads projects and calls their tools.
 
+mod errand;
 mod inside;
 mod listing;
 mod nested;
@@ -26,12 +27,13 @@ use tokio::sync::watch;
 use tracing::Instrument;
 use wasmtime::{Store, component::Linker};
 
+use self::errand::{Calling, Errand, Settling};
 use crate::{
     builder::{AnyCapability, Builder},
     capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
-    plugin::{Loaded, Plugin, Source, Tool, plain_definitions},
+    plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     quota::Quotas,
     session::Agents,
 };
@@ -77,11 +79,11 @@ impl<'a> Request<'a> {
 
 /// How a call ended, with all that the host knows of it.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Outcome<T = Output> {
     /// The call.
     pub call: CallId,
     /// What it gave.
-    pub result: Result<Output>,
+    pub result: Result<T>,
     /// What was refused on the way, whatever the guest made of it.
     pub denials: Vec<Denial>,
     /// What it used.
@@ -271,34 +273,43 @@ impl Inner {
     }
 
     pub(crate) async fn call(&self, context: &Context, request: &Request<'_>, outermost: bool) -> Outcome {
+        self.perform(context, request, &Calling, outermost).await
+    }
+
+    /// Asks the plugin of `request` what became of the call with `key` that was cut off.
+    pub(crate) async fn settle(&self, context: &Context, request: &Request<'_>, key: &str) -> Outcome<Fate> {
+        self.perform(context, request, &Settling { key }, true).await
+    }
+
+    async fn perform<E: Errand>(&self, context: &Context, request: &Request<'_>, errand: &E, outermost: bool) -> Outcome<E::Answer> {
         let started = now();
-        let denials = Denials::default();
-        let mut running = Running::default();
-        let result = self.attempt(context, request, outermost, started, &denials, &mut running).await;
-        let mut metering = running.metering;
+        let mut running = Running { settles: E::SETTLES, ..Running::default() };
+        let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
+        let metering = &mut running.metering;
         metering.wall_us = micros(started.elapsed());
         metering.bytes_in = request.arguments.len() as u64;
         let (result, backtrace) = match result {
-            Ok((output, bytes)) => {
+            Ok((answer, bytes)) => {
                 metering.bytes_out = bytes as u64;
-                (Ok(output), Vec::new())
+                (Ok(answer), Vec::new())
             }
             Err(failed) => (Err(failed.error), failed.backtrace),
         };
-        let denials = denials.take();
-        let result = self.audit(context, request, &running.digest, &denials, metering, result);
-        Outcome { call: context.call, result, denials, metering, backtrace, stdout: running.stdout.text(), stderr: running.stderr.text() }
+        let denials = running.denials.take();
+        let result = self.audit(context, request, &running, &denials, result);
+        let Running { metering, stdout, stderr, .. } = running;
+        Outcome { call: context.call, result, denials, metering, backtrace, stdout: stdout.text(), stderr: stderr.text() }
     }
 
-    async fn attempt(
+    async fn attempt<E: Errand>(
         &self,
         context: &Context,
         request: &Request<'_>,
+        errand: &E,
         outermost: bool,
         started: Instant,
-        denials: &Denials,
         running: &mut Running,
-    ) -> Result<(Output, usize), Failed> {
+    ) -> Result<(E::Answer, usize), Failed> {
         let (_in_flight, mut killed) = self.enter()?;
         let (served, plugin) = self.find(request)?;
         running.digest = Some(plugin.spec.digest);
@@ -307,8 +318,8 @@ impl Inner {
             return Err(error.hint(format!("remit run {}", plugin.spec.name)).into());
         }
         let tool = plugin.tool(request.tool)?;
-        self.admissible(context, request, &plugin, denials)?;
-        let arguments = tool.arguments(request.arguments)?;
+        self.admissible(context, request, &plugin, &running.denials)?;
+        let arguments = errand.arguments(tool, request.arguments)?;
         let limits = plugin.spec.limits;
         let principal = context.principal.to_string();
         let _place = self.quotas.take(&principal, request.project, limits.memory_mib)?;
@@ -319,9 +330,14 @@ impl Inner {
             plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
             // A nested call runs within the permit of the call that made it: two that wait for each other would never end.
             let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
-            let rights = plugin.rights(&context.principal, tool.definition.effect, &served.root)?;
-            let call = self.prepare(context, request, rights, denials, deadline);
-            self.run(&plugin, tool, call, request.arguments, &arguments, running).await
+            let rights = plugin.rights(&context.principal, errand.effect(tool), &served.root)?;
+            let call = self.prepare(context, request, rights, &running.denials, deadline);
+            let (state, fuel) = (self.state(&call, limits.memory_bytes(), running), plugin.hostcall_fuel());
+            let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
+            let mut metered = Metered { store: self.engine.store(state, deadline, fuel), memory_peak_bytes };
+            let run = errand.run(&plugin, tool, request.arguments, &arguments, &mut metered.store);
+            let ended = CpuMeter::new(run, cpu_us).await;
+            ended.map_err(|failed| failed.explain(&metered.store.data().limiter))
         };
         tokio::select! {
             biased;
@@ -379,25 +395,6 @@ impl Inner {
         })
     }
 
-    async fn run(
-        &self,
-        plugin: &Loaded,
-        tool: &Tool,
-        call: Arc<Call>,
-        text: &str,
-        arguments: &serde_json::Value,
-        running: &mut Running,
-    ) -> Result<(Output, usize), Failed> {
-        let state = self.state(&call, plugin.spec.limits.memory_bytes(), running);
-        let store = self.engine.store(state, call.deadline, plugin.hostcall_fuel());
-        let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
-        let mut metered = Metered { store, memory_peak_bytes };
-        let result = CpuMeter::new(plugin.run(&mut metered.store, &tool.definition.name, text, arguments), cpu_us).await;
-        let (output, bytes) = result.map_err(|failed| failed.explain(&metered.store.data().limiter))?;
-        tool.check_output(&output)?;
-        Ok((output, bytes))
-    }
-
     fn state(&self, call: &Arc<Call>, memory_bytes: usize, running: &Running) -> CallState {
         let mut table = wasmtime::component::ResourceTable::new();
         table.set_max_capacity(remit_core::limit::RESOURCE_TABLE_MAX);
@@ -412,16 +409,8 @@ impl Inner {
         }
     }
 
-    fn audit(
-        &self,
-        context: &Context,
-        request: &Request<'_>,
-        digest: &Option<Digest>,
-        denials: &[Denial],
-        metering: Metering,
-        result: Result<Output>,
-    ) -> Result<Output> {
-        let digest = digest.map(|digest| digest.to_string()).unwrap_or_else(|| "unknown".to_owned());
+    fn audit<T>(&self, context: &Context, request: &Request<'_>, running: &Running, denials: &[Denial], result: Result<T>) -> Result<T> {
+        let digest = running.digest.map(|digest| digest.to_string()).unwrap_or_else(|| "unknown".to_owned());
         let record = AuditRecord {
             at: self.services.clock.now(),
             call: context.call,
@@ -431,13 +420,14 @@ impl Inner {
             plugin: request.plugin,
             digest: &digest,
             tool: request.tool,
+            settles: running.settles,
             arguments_sha256: &Digest::of(request.arguments.as_bytes()).hex(),
             outcome: match &result {
                 Ok(_) => Ending::Done,
                 Err(error) => Ending::Failed { kind: error.kind, blame: error.blame },
             },
             denials,
-            metering,
+            metering: running.metering,
         };
         self.services.audit.record(&record)?;
         result
@@ -449,6 +439,8 @@ const DEADLINE_HINT: &str = "raise `limits.deadline_ms` of the plugin in `remit.
 /// What is known of a call while it runs.
 #[derive(Default)]
 struct Running {
+    settles: bool,
+    denials: Denials,
     digest: Option<Digest>,
     metering: Metering,
     stdout: Ring,

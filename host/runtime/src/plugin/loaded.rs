@@ -8,6 +8,7 @@ use std::{
 
 use remit_bindings::{
     agent::AgentPre,
+    reconciler::{ReconcilerPre, exports::remit::tool::reconcile::Fate as GuestFate},
     tool::{ToolPre, remit::tool::types::Failure},
 };
 use remit_core::{
@@ -29,7 +30,7 @@ use wasmtime::{
     component::{Component, ComponentExportIndex, InstancePre, Linker, Val},
 };
 
-use super::{Plugin, value};
+use super::{Fate, Plugin, value};
 use crate::{
     capability::{CallState, Rights, fs},
     engine::{Engine, Failed},
@@ -39,6 +40,8 @@ use crate::{
 
 /// Most principals whose rights are kept ready; beyond that they are resolved anew.
 const RIGHTS_KEPT: usize = 1024;
+/// What a tool component exports that can tell what became of an effect.
+const RECONCILE: &str = "remit:tool/reconcile@0.1.0";
 
 /// A served plugin.
 pub(crate) struct Loaded {
@@ -57,7 +60,8 @@ pub(crate) struct Tool {
 }
 
 enum Linked {
-    Tool(ToolPre<CallState>),
+    /// The second part is there where the component exports [`RECONCILE`].
+    Tool(ToolPre<CallState>, Option<ReconcilerPre<CallState>>),
     Plain(InstancePre<CallState>, HashMap<String, ComponentExportIndex>),
 }
 
@@ -178,7 +182,11 @@ impl Loaded {
         };
         let pre = linker.instantiate_pre(component).map_err(unlinked)?;
         match self.spec.kind {
-            Kind::Tool => Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?)),
+            Kind::Tool => {
+                let reconciles = component.get_export_index(None, RECONCILE).is_some();
+                let reconciler = reconciles.then(|| ReconcilerPre::new(pre.clone())).transpose().map_err(unlinked)?;
+                Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?, reconciler))
+            }
             Kind::Agent => Err(Error::host("an agent was linked as a tool", &self.spec.name)),
             Kind::Plain => {
                 let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
@@ -216,7 +224,7 @@ impl Loaded {
     ) -> Result<(Output, usize), Failed> {
         let max_bytes = self.spec.limits.output_bytes();
         match self.linked.get() {
-            Some(Linked::Tool(pre)) => {
+            Some(Linked::Tool(pre, _)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
                 let result = guest.remit_tool_tools().call_call(&mut store, tool, &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
@@ -233,6 +241,25 @@ impl Loaded {
                 Ok(plain_output(value::outcome(&results, &ty, max_bytes)?, max_bytes)?)
             }
             None => Err(Error::host("the plugin is not linked", tool).into()),
+        }
+    }
+
+    /// Asks in a fresh instance in `store` what became of the call of `tool` with `key`. Returns the answer and the size of its result.
+    ///
+    /// # Errors
+    /// `invalid` where the component cannot be asked; a failure of the guest or of the engine.
+    pub async fn settle(&self, mut store: &mut Store<CallState>, tool: &str, key: &str) -> Result<(Fate, usize), Failed> {
+        let Some(Linked::Tool(_, Some(pre))) = self.linked.get() else {
+            return Err(Error::invalid(format!("`{}` does not export `remit:tool/reconcile`", self.spec.name)).into());
+        };
+        let guest = pre.instantiate_async(&mut store).await?;
+        match guest.remit_tool_reconcile().call_settle(&mut store, tool, key).await?.map_err(failure)? {
+            GuestFate::Done(output) => {
+                let (output, bytes) = Output::from_guest(output, self.spec.limits.output_bytes())?;
+                Ok((Fate::Done(output), bytes))
+            }
+            GuestFate::NotDone => Ok((Fate::NotDone, 0)),
+            GuestFate::Unknown => Ok((Fate::Unknown, 0)),
         }
     }
 }

@@ -9,6 +9,8 @@ use remit_core::{
     plugin::{Definition, Digest, Effect, Kind, PluginName, manifest::ToolNote, schema},
 };
 
+use crate::output::Output;
+
 mod loaded;
 pub mod value;
 
@@ -44,6 +46,17 @@ pub enum Source {
     Bytes(Arc<[u8]>),
     /// In a file.
     File(PathBuf),
+}
+
+/// What a plugin tells of an earlier call of one of its tools.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// It had its effect, and this result.
+    Done(Output),
+    /// It had no effect, and will have none.
+    NotDone,
+    /// It cannot be told.
+    Unknown,
 }
 
 impl Plugin {

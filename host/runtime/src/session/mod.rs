@@ -224,6 +224,18 @@ impl Host {
         self.session(context, project, id).await?;
         self.inner().session_store()?.session_erase(id).await
     }
+
+    /// Removes everything of a principal in a project: sessions, their journals and state, and its own key-value data. Returns how many
+    /// sessions there were.
+    ///
+    /// # Errors
+    /// `denied` unless the principal asks for itself or an owner does; `conflict` while one of the sessions is run, and nothing is removed.
+    pub async fn erase_principal(&self, context: &Context, project: &str, principal: &remit_core::identity::Principal) -> Result<u64> {
+        if !may_see(context, principal) {
+            return Err(Error::denied(format!("`{}` may not erase what belongs to `{principal}`", context.principal)));
+        }
+        self.inner().session_store()?.principal_erase(project.to_owned(), principal.clone()).await
+    }
 }
 
 /// Whether what belongs to `principal` is there at all for whoever asks.

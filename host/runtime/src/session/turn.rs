@@ -14,7 +14,7 @@ use remit_core::{
     clock::Timestamp,
     grant::{Decision, Request as Right, Resolved, decide},
     id::WaitId,
-    identity::{Principal, Role},
+    identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
     limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES},
     plugin::{Effect, text::visible_lines},
@@ -28,7 +28,9 @@ use super::{
 };
 use crate::{
     capability::{Denials, Event, Events, call::now},
-    host::{Inner, Request},
+    host::{Inner, Outcome as Ended, Request},
+    output::Output,
+    plugin::Fate,
 };
 
 /// What the host functions of one turn share, also with the calls of its groups.
@@ -126,13 +128,36 @@ impl Turn {
         Ok(op)
     }
 
-    /// A call that was begun and whose end is not known: what may be repeated is, with the same key.
+    /// A call that was begun and whose end is not known: what may be repeated is, with the same key. Of a `once` call its plugin may know
+    /// what became of it.
     pub(super) async fn settle(&self, call: &ToolCall) -> Result<Outcome, Stop> {
         if call.effect != Effect::Once {
             return self.execute(call).await;
         }
-        let message = format!("the host stopped while `{}` ran; whether it took effect is not known, and it is not repeated", call.tool);
+        let doubt = match self.ask_fate(call).await? {
+            Ok(Fate::Done(output)) => return output_of(&output),
+            Ok(Fate::NotDone) => return self.execute(call).await,
+            Ok(Fate::Unknown) => "its plugin cannot tell".to_owned(),
+            Err(error) => error.message,
+        };
+        let message =
+            format!("the host stopped while `{}` ran; whether it took effect is not known ({doubt}), and it is not repeated", call.tool);
         Ok(Outcome::Failed { kind: Kind::InDoubt, message })
+    }
+
+    /// Asks the plugin what became of a call. Only the component that was called knows, and only of a call of this very session it can be
+    /// said that nobody else makes it.
+    async fn ask_fate(&self, call: &ToolCall) -> Result<Result<Fate>, Stop> {
+        if !call.key.starts_with(&format!("{}.", self.journal.session)) {
+            return Ok(Err(Error::new(Kind::Conflict, "it is a call of another session")));
+        }
+        let (context, request) = self.request(call)?;
+        match self.host.describe(&request) {
+            Ok((digest, ..)) if digest == call.digest => {}
+            Ok(_) => return Ok(Err(Error::new(Kind::Conflict, "its plugin is another one now"))),
+            Err(error) => return Ok(Err(error)),
+        }
+        self.told(self.host.settle(&context, &request, &call.key).await)
     }
 
     /// Records the end of an operation that the agent waits for; returns what the agent sees of it.
@@ -178,6 +203,15 @@ impl Turn {
     }
 
     pub(super) async fn execute(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+        let (context, request) = self.request(call)?;
+        match self.told(self.host.call(&context, &request, true).await)? {
+            Ok(output) => output_of(&output),
+            Err(error) => Ok(Outcome::Failed { kind: error.kind, message: error.message }),
+        }
+    }
+
+    /// A recorded call as the host takes it.
+    fn request<'a>(&'a self, call: &'a ToolCall) -> Result<(Context, Request<'a>), Stop> {
         let (plugin, tool) = call.tool.split_once('/').unwrap_or((&call.tool, ""));
         let mut context = self.host.context(self.principal.clone(), self.role.clone()).map_err(Stop::Host)?;
         context.delegation.clone_from(&self.delegation);
@@ -186,17 +220,16 @@ impl Turn {
         context.idempotency_key = Some(call.key.clone());
         context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
         let request = Request { approved: true, events: self.events.clone(), ..Request::new(&self.project, plugin, tool, &call.arguments) };
-        let ended = self.host.call(&context, &request, true).await;
+        Ok((context, request))
+    }
+
+    /// What the host did for a call; nothing is taken from one that it is ending.
+    fn told<T>(&self, ended: Ended<T>) -> Result<Result<T>, Stop> {
         ended.denials.into_iter().for_each(|denial| self.denials.record(denial));
-        if let (Err(error), true) = (&ended.result, self.host.is_stopping()) {
-            return Err(Stop::Host(error.clone()));
-        }
         match ended.result {
-            Ok(output) => match serde_json::to_string(&output) {
-                Ok(output) => Ok(Outcome::Output { output }),
-                Err(error) => Err(Stop::Host(Error::host("a result cannot be written as JSON", error))),
-            },
-            Err(error) => Ok(Outcome::Failed { kind: error.kind, message: error.message }),
+            // What the host refused or ended since it shuts down has no outcome. A call that ended by itself meanwhile has one.
+            Err(error) if error.kind == Kind::Unavailable && self.host.is_stopping() => Err(Stop::Host(error)),
+            result => Ok(result),
         }
     }
 
@@ -277,6 +310,12 @@ impl Turn {
             events(event);
         }
     }
+}
+
+/// How a call ended that gave a result.
+fn output_of(output: &Output) -> Result<Outcome, Stop> {
+    let output = serde_json::to_string(output).map_err(|error| Stop::Host(Error::host("a result cannot be written as JSON", error)))?;
+    Ok(Outcome::Output { output })
 }
 
 /// How a call ended that could not be made.

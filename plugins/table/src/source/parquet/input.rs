@@ -121,7 +121,7 @@ fn sizes(head: &[u8]) -> Option<[u64; 3]> {
             }
         }
         // Zigzag: odd numbers are negative.
-        *size = (number % 2 == 0).then_some(number / 2)?;
+        *size = number.is_multiple_of(2).then_some(number / 2)?;
     }
     Some(sizes)
 }

@@ -1,0 +1,94 @@
+//! What an instance of a plugin is made for: to call a tool, or to tell what became of an earlier call.
+
+use remit_core::{Result, plugin::Effect};
+use serde_json::Value;
+use wasmtime::Store;
+
+use crate::{
+    capability::CallState,
+    engine::Failed,
+    output::Output,
+    plugin::{Fate, Loaded, Tool},
+};
+
+/// One of the two. What does not stand here is the same for both: admission, limits, deadline, audit.
+pub(super) trait Errand: Sync {
+    /// What the plugin gives.
+    type Answer: Send;
+
+    /// Whether it asks about an earlier call, as the audit log says.
+    const SETTLES: bool;
+
+    /// The effect class whose rights the instance has.
+    fn effect(&self, tool: &Tool) -> Effect;
+
+    /// The arguments, checked before anything runs.
+    fn arguments(&self, tool: &Tool, text: &str) -> Result<Value>;
+
+    /// Runs it in a fresh instance; returns the checked answer and the size of its result.
+    fn run(
+        &self,
+        plugin: &Loaded,
+        tool: &Tool,
+        text: &str,
+        arguments: &Value,
+        store: &mut Store<CallState>,
+    ) -> impl Future<Output = Result<(Self::Answer, usize), Failed>> + Send;
+}
+
+/// A call of a tool.
+pub(super) struct Calling;
+
+impl Errand for Calling {
+    type Answer = Output;
+
+    const SETTLES: bool = false;
+
+    fn effect(&self, tool: &Tool) -> Effect {
+        tool.definition.effect
+    }
+
+    fn arguments(&self, tool: &Tool, text: &str) -> Result<Value> {
+        tool.arguments(text)
+    }
+
+    async fn run(
+        &self,
+        plugin: &Loaded,
+        tool: &Tool,
+        text: &str,
+        arguments: &Value,
+        store: &mut Store<CallState>,
+    ) -> Result<(Output, usize), Failed> {
+        let (output, bytes) = plugin.run(store, &tool.definition.name, text, arguments).await?;
+        tool.check_output(&output)?;
+        Ok((output, bytes))
+    }
+}
+
+/// The question what became of the call with `key`. Asking changes nothing: the instance has the rights of a `read` tool.
+pub(super) struct Settling<'a> {
+    pub(super) key: &'a str,
+}
+
+impl Errand for Settling<'_> {
+    type Answer = Fate;
+
+    const SETTLES: bool = true;
+
+    fn effect(&self, _: &Tool) -> Effect {
+        Effect::Read
+    }
+
+    fn arguments(&self, _: &Tool, _: &str) -> Result<Value> {
+        Ok(Value::Null)
+    }
+
+    async fn run(&self, plugin: &Loaded, tool: &Tool, _: &str, _: &Value, store: &mut Store<CallState>) -> Result<(Fate, usize), Failed> {
+        let (fate, bytes) = plugin.settle(store, &tool.definition.name, self.key).await?;
+        if let Fate::Done(output) = &fate {
+            tool.check_output(output)?;
+        }
+        Ok((fate, bytes))
+    }
+}

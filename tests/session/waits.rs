@@ -175,3 +175,14 @@ async fn a_turn_that_does_something_else_is_quarantined_and_nothing_is_done() {
     assert_eq!(desk.resume(session).await.unwrap_err().kind, Kind::Diverged);
     assert!(desk.executions().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_about_a_call_that_the_role_forbids() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Desk::open(folder.path(), asking()).await;
+    let role = Role::Tools(["scripted/*", "counter/bump"].map(|tool| tool.parse().unwrap()).into());
+    let steps = remit_tests::desk::script(json!([call("strike", "it"), call("bump", "it")]));
+    let ran = desk.go_as(role, None, Some(&steps), None).await.unwrap();
+    assert_eq!((&log(&ran)[0]["error"], &log(&ran)[1]), (&json!("denied"), &json!({ "count": 1 })));
+    assert_eq!(desk.host.waits(&desk.ada(), "desk", Some(ran.session), true).await.unwrap(), []);
+}

@@ -12,7 +12,7 @@ use std::{
 use remit_core::{
     Error, Kind, Result,
     clock::Timestamp,
-    grant::{Decision, Request as Right, Resolved, decide},
+    grant::{Decision, Denial, Request as Right, Resolved, decide},
     id::WaitId,
     identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
@@ -183,6 +183,13 @@ impl Turn {
     pub(super) fn plan(&self, id: &str, arguments: &str) -> Result<Planned> {
         let (plugin, tool) = id.split_once('/').ok_or_else(|| Error::invalid("a tool is named `plugin/tool`"))?;
         if let Decision::Deny(denial) = decide(&Right::Tool { plugin, tool }, &self.rights) {
+            let error = Error::denied(denial.to_string());
+            self.denials.record(denial);
+            return Err(error);
+        }
+        // Asked here as well as at the call, so that no person is asked about what is refused anyway.
+        if !self.role.allows(plugin, tool) {
+            let denial = Denial::role(plugin, tool, &self.principal.to_string());
             let error = Error::denied(denial.to_string());
             self.denials.record(denial);
             return Err(error);

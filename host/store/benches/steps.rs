@@ -126,7 +126,7 @@ fn opening(folder: &Path) -> Row {
         let start = Instant::now();
         let raw = Connection::open(path.join("state.db")).expect("a database");
         let id = raw.query_row("SELECT id FROM sessions WHERE id = ?1", [session(1).to_string()], |row| row.get::<_, String>(0));
-        assert!(id.is_ok());
+        assert_eq!(id.expect("a row"), session(1).to_string());
         drop(raw);
         start.elapsed()
     };

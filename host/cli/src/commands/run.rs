@@ -112,12 +112,10 @@ impl super::Run {
         }
         let host = self.session_host(project)?;
         let mut plugins = vec![self.pinned(&host, project, agent, session)?];
-        let may_call = |plugin: &Plugin| agent.grants.tools.iter().any(|pattern| pattern.concerns(plugin.name.as_str()));
-        // Tools may call tools of plugins that the agent itself may not call.
+        // All of them: tools may call tools of plugins that the agent itself may not call.
         for plugin in project.project.plugins.values().filter(|plugin| !plugin.agent) {
             match self.approved(project, plugin) {
                 Ok(plugin) => plugins.push(plugin),
-                Err(_) if !may_call(plugin) => {}
                 Err(error) => output::note(&format!("{WARN}`{}` is left out{WARN:#}: {error:#}", plugin.name)),
             }
         }

@@ -105,11 +105,6 @@ impl ToolPattern {
         (is_name(plugin) && is_name(tool)).then(|| Self { plugin: plugin.to_owned(), tool: tool.to_owned() })
     }
 
-    /// Whether it matches some tool of `plugin`.
-    pub fn concerns(&self, plugin: &str) -> bool {
-        part_matches(&self.plugin, plugin)
-    }
-
     /// Whether it matches the tool `tool` of `plugin`.
     pub fn matches(&self, plugin: &str, tool: &str) -> bool {
         part_matches(&self.plugin, plugin) && part_matches(&self.tool, tool)

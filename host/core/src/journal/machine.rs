@@ -186,8 +186,9 @@ impl Machine {
         match self.ahead.front().map(|next| &next.body) {
             Some(Body::Take { op }) if among.contains(op) => {
                 let op = *op;
-                let at = self.ahead.pop_front().map(|record| record.at);
-                self.advance(at.unwrap_or_default());
+                if let Some(record) = self.ahead.pop_front() {
+                    self.advance(record.at);
+                }
                 let outcome = self.see(op).ok_or_else(|| damaged("a result was taken that did not come"))?;
                 Ok(TakeStep::Taken { op, outcome })
             }

@@ -171,14 +171,15 @@ impl Drive<'_> {
 
     fn start(&self, input: &str, key: Option<String>) -> Result<TurnStart> {
         let spec = &self.agent.spec;
-        let seed = self.host.random()?;
+        // Half of what was drawn.
+        let seed = self.host.random()? as u64;
         Ok(TurnStart {
             turn: self.claim.row.turns,
             input: input.to_owned(),
             key,
             digest: spec.digest.to_string(),
             remit: env!("CARGO_PKG_VERSION").to_owned(),
-            seed: u64::try_from(seed & u128::from(u64::MAX)).unwrap_or_default(),
+            seed,
             memory_mib: spec.limits.memory_mib,
             grace_ms: spec.limits.deadline_ms,
             time_zone: self.context.time_zone.clone(),

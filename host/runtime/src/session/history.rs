@@ -24,7 +24,8 @@ impl Host {
     }
 
     /// Makes a session that begins as this one was after record `at`, or as it is now. A turn that had not ended there goes on in the
-    /// new session, with the component that the project serves now, once it is run; a wait is asked for anew.
+    /// new session, once it is run, with the component that the project serves now (where it serves none, with the one of before); a
+    /// wait is asked for anew.
     ///
     /// # Errors
     /// Those of [`Host::past`]; `denied` for another principal's session.
@@ -41,12 +42,12 @@ impl Host {
         let past = Past::after(&records);
         let served = Request::new(project, &row.agent, "", "");
         let current = self.inner().find_plugin(&served).ok().filter(|(_, agent)| agent.spec.kind == PluginKind::Agent);
-        if let (Some(open), Some((_, agent))) = (past.place.open_turn, current) {
-            let start = records.iter_mut().find(|record| record.seq == open);
-            if let Some(Record { body: Body::TurnStart(start), .. }) = start {
+        let start = records.iter_mut().find(|record| Some(record.seq) == past.place.open_turn);
+        if let Some(Record { body: Body::TurnStart(start), .. }) = start {
+            // The key belongs to the turn of the session that it was given to.
+            start.key = None;
+            if let Some((_, agent)) = current {
                 start.digest = agent.spec.digest.to_string();
-                // The key belongs to the turn of the session that it was given to.
-                start.key = None;
             }
         }
         let last = records.last().map_or(0, |record| record.seq);
@@ -123,7 +124,7 @@ impl Host {
         let mut records = records;
         let past = Past::after(records);
         if let Some(asked) = past.asks_anew().into_iter().chain(past.first_approval()).min() {
-            records = records.get(..usize::try_from(asked).unwrap_or_default()).unwrap_or_default();
+            records = records.split_at(records.partition_point(|record| record.seq < asked)).0;
         }
         self.take_in(project, agent, &context.principal, None, records, Past::after(records)).await
     }

@@ -362,11 +362,11 @@ impl Inner {
         row: &SessionRow,
         agent: &crate::plugin::Loaded,
     ) -> Result<Option<&'a str>> {
-        let conflict = |message: String| Err(Error::new(Kind::Conflict, message));
         match (row.status, request.input) {
-            (Status::Killed, _) => conflict(drive::killed(&row.detail)),
+            (Status::Killed, _) => Err(Error::new(Kind::Conflict, drive::killed(&row.detail)).hint("begin another session")),
             (Status::Quarantined, _) => Err(Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail))
-                .hint(format!("look at it: remit session show {}", row.id))),
+                .hint(format!("look at it: remit session show {}", row.id))
+                .hint(format!("end its turn: remit session abandon {0}, or go on from it elsewhere: remit session fork {0}", row.id))),
             (Status::Idle, Some(input)) => {
                 agent.turn_input(input)?;
                 Ok(Some(input))

@@ -61,6 +61,17 @@ fn an_agent_waits_for_a_person_and_goes_on_after_a_yes() {
 }
 
 #[test]
+fn calls_of_one_tool_in_a_row_are_one_line_of_the_timeline() {
+    let shell = project();
+    let calls = |times: usize| vec![r#"{"call": {"tool": "counter/strike", "arguments": {"note": "a"}}}"#; times].join(", ");
+    let steps = format!(r#"{{"steps": [{}, {{"put": {{"key": "k", "value": 1}}}}, {}]}}"#, calls(5), calls(3));
+    assert!(shell.run(&["run", "scripted", &steps, "--session", "desk"]).status.success());
+    let session = first(&shell, &["session", "list"], "id");
+    check("session_show_folded", shell.transcript(&["session", "show", &session]).to_string());
+    check("session_show_full", shell.transcript(&["session", "show", &session, "--full"]).to_string());
+}
+
+#[test]
 fn what_an_agent_cannot_be_is_said_with_what_to_do_instead() {
     let shell = project();
     check("run_a_plugin", shell.transcript(&["run", "counter"]).to_string());

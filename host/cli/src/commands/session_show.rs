@@ -1,6 +1,6 @@
 //! `remit session show`: the timeline of a session.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use anstyle::Style;
 use remit_core::{
@@ -36,6 +36,9 @@ pub struct Show {
     /// Show how it stood after this record instead: the state, and what had not ended
     #[arg(long, value_name = "RECORD", conflicts_with = "follow")]
     at: Option<u64>,
+    /// Show each call in a line of its own, also where one tool was called many times in a row
+    #[arg(long, conflicts_with = "at")]
+    full: bool,
 }
 
 impl super::Run {
@@ -60,9 +63,10 @@ impl super::Run {
                 return Ok(Exit::Done);
             }
             print_head(&row);
-            let mut timeline = Timeline::default();
+            let mut timeline = Timeline { full: arguments.full, ..Timeline::default() };
             timeline.add(&records);
             while arguments.follow && row.status == Status::Running {
+                timeline.unfold();
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 let (now, records) = look(timeline.next).await?;
                 timeline.add(&records);
@@ -83,7 +87,7 @@ fn print_past(past: &Past, json: bool) {
         return;
     }
     let place = if past.place.open_turn.is_some() { "in a turn" } else { "between turns" };
-    output::line(&format!("{HEAD}{place}{HEAD:#}, {} turns begun", past.place.turns));
+    output::line(&format!("{HEAD}{place}{HEAD:#}, {} begun", counted(past.place.turns as usize, "turn")));
     for (key, value) in &past.seen {
         output::line(&format!("  state    {} = {}", visible(key, 80), visible(&text(value), SHOWN_CHARS)));
     }
@@ -99,16 +103,56 @@ fn print_head(row: &SessionRow) {
         (by, Status::Killed) => format!(", killed {}", visible(by, 400)),
         (detail, _) => format!(": {}", visible(detail, 400)),
     };
-    output::line(&format!("  begun {}, {} turns{detail}", when(row.created), row.turns));
+    output::line(&format!("  begun {}, {}{detail}", when(row.created), counted(row.turns as usize, "turn")));
+}
+
+/// `1 turn`, `2 turns`.
+fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Most calls of one tool in a row that have a line each.
+const APART_MAX: usize = 3;
+
+/// A line of the timeline.
+struct Row {
+    at: Timestamp,
+    until: Option<Timestamp>,
+    /// The effect class, or `wait`.
+    effect: &'static str,
+    /// The tool, or what sort of wait it is; empty for other lines.
+    name: String,
+    /// Its arguments, or what is waited for.
+    what: String,
+    style: Style,
+    word: String,
+}
+
+impl Row {
+    /// Whether both are calls of one tool that ended the same way.
+    fn like(&self, other: &Self) -> bool {
+        !self.name.is_empty() && self.until.is_some() && (self.effect, &self.name, &self.word) == (other.effect, &other.name, &other.word)
+    }
+
+    fn print(&self) {
+        let Self { at, effect, name, what, style, word, .. } = self;
+        let time = self.until.map(|until| took(*at, until)).unwrap_or_default();
+        let gap = |left: &str, right: &str| if left.is_empty() || right.is_empty() { "" } else { "  " };
+        let (before, after) = (gap(name, what), gap(what, word));
+        output::line(&format!("  {DIM}{}{DIM:#}  {effect:<10}  {time:>8}  {name}{before}{what}{after}{style}{word}{style:#}", clock(*at)));
+    }
 }
 
 /// Prints records as they come, each operation once its end is known.
 #[derive(Default)]
 struct Timeline {
+    /// Whether every call has a line.
+    full: bool,
     next: u64,
     began: Timestamp,
-    open: HashMap<u32, (Timestamp, String, &'static str)>,
-    order: Vec<u32>,
+    open: BTreeMap<u32, Row>,
+    /// Calls of one tool that ended one after the other, and are not printed yet.
+    alike: Vec<Row>,
     /// Changes of the state since the last other record.
     changes: Vec<(Timestamp, String)>,
 }
@@ -134,20 +178,20 @@ impl Timeline {
             Body::Call { op, call } => {
                 // A call that was refused has no component.
                 let effect = if call.digest.is_empty() { "-" } else { super::effect(call.effect) };
-                self.open(*op, record.at, format!("{}  {}", call.tool, visible(&call.arguments, 60)), effect);
+                self.open(*op, record.at, effect, (visible(&call.tool, 96), visible(&call.arguments, 60)));
             }
-            Body::Wait { op, wait } => self.open(*op, record.at, waited(wait), "wait"),
-            Body::End { op, outcome } => self.end(*op, record.at, outcome),
-            Body::Cancel { op } => {
-                if let Some((at, what, effect)) = self.open.remove(op) {
-                    print_row(at, Some(record.at), effect, &what, DIM, "let go of");
-                }
+            Body::Wait { op, wait } => self.open(*op, record.at, "wait", waited(wait)),
+            Body::End { op, outcome } => {
+                let (style, word) = ending(outcome);
+                self.end(*op, record.at, style, word);
             }
+            Body::Cancel { op } => self.end(*op, record.at, DIM, "let go of".to_owned()),
             Body::State { key, value: Some(value) } => {
-                self.changes.push((record.at, format!("state `{}` = {} bytes", visible(key, 60), value.len())));
+                let size = counted(value.len(), "byte");
+                self.changes.push((record.at, format!("state `{}` = {size}", visible(key, 60))));
             }
             Body::State { key, value: None } => self.changes.push((record.at, format!("state `{}` removed", visible(key, 60)))),
-            Body::Patch { name } => print_row(record.at, None, "", &format!("patch `{}`", visible(name, 60)), DIM, ""),
+            Body::Patch { name } => self.note(record.at, format!("patch `{}`", visible(name, 60))),
             Body::Take { .. } => {}
             Body::TurnEnd { output } => self.turn_end(record.at, GOOD, "done", output),
             Body::TurnFailed { message, .. } => self.turn_end(record.at, BAD, "failed", message),
@@ -157,22 +201,46 @@ impl Timeline {
     /// Prints what changed of the state: one change in full, several as their number.
     fn changed(&mut self) {
         let changes = std::mem::take(&mut self.changes);
-        match changes.as_slice() {
-            [] => {}
-            [(at, only)] => print_row(*at, None, "", only, DIM, ""),
-            [(at, _), ..] => print_row(*at, None, "", &format!("state: {} changes", changes.len()), DIM, ""),
+        let Some((at, first)) = changes.first() else { return };
+        let what = if let [_] = changes.as_slice() { first.clone() } else { format!("state: {} changes", changes.len()) };
+        self.note(*at, what);
+    }
+
+    fn note(&mut self, at: Timestamp, what: String) {
+        self.row(Row { at, until: None, effect: "", name: String::new(), what, style: DIM, word: String::new() });
+    }
+
+    fn open(&mut self, op: u32, at: Timestamp, effect: &'static str, (name, what): (String, String)) {
+        let row = Row { at, until: None, effect, name, what, style: WARN, word: "not ended".to_owned() };
+        self.open.insert(op, row);
+    }
+
+    fn end(&mut self, op: u32, at: Timestamp, style: Style, word: String) {
+        if let Some(row) = self.open.remove(&op) {
+            self.row(Row { until: Some(at), style, word, ..row });
         }
     }
 
-    fn open(&mut self, op: u32, at: Timestamp, what: String, effect: &'static str) {
-        self.open.insert(op, (at, what, effect));
-        self.order.push(op);
+    /// Takes a line: it is printed at once, or together with those that are like it.
+    fn row(&mut self, row: Row) {
+        if self.alike.last().is_some_and(|last| !last.like(&row)) {
+            self.unfold();
+        }
+        self.alike.push(row);
     }
 
-    fn end(&mut self, op: u32, at: Timestamp, outcome: &Outcome) {
-        if let Some((began, what, effect)) = self.open.remove(&op) {
-            let (style, word) = ending(outcome);
-            print_row(began, Some(at), effect, &what, style, &word);
+    /// Prints the lines that were held back: each by itself, or many as one.
+    fn unfold(&mut self) {
+        let rows = std::mem::take(&mut self.alike);
+        match rows.as_slice() {
+            [first, ..] if rows.len() > APART_MAX && !self.full => {
+                let at = rows.iter().map(|row| row.at).min().unwrap_or(first.at);
+                let until = rows.iter().filter_map(|row| row.until).max();
+                let what = format!("{}  and {} more", first.what, rows.len() - 1);
+                Row { at, until, effect: first.effect, name: first.name.clone(), what, style: first.style, word: first.word.clone() }
+                    .print();
+            }
+            rows => rows.iter().for_each(Row::print),
         }
     }
 
@@ -184,20 +252,18 @@ impl Timeline {
     /// Prints what has not ended.
     fn rest(&mut self) {
         self.changed();
-        for op in std::mem::take(&mut self.order) {
-            if let Some((at, what, effect)) = self.open.remove(&op) {
-                print_row(at, None, effect, &what, WARN, "not ended");
-            }
-        }
+        self.unfold();
+        std::mem::take(&mut self.open).values().for_each(Row::print);
     }
 }
 
-fn waited(wait: &Wait) -> String {
+/// What is waited for: its sort, and the rest.
+fn waited(wait: &Wait) -> (String, String) {
     match wait {
-        Wait::Approval { call: Some(call), .. } => format!("approval of {}  {}", call.tool, visible(&call.arguments, 60)),
-        Wait::Approval { title, .. } => format!("approval  {}", visible(title, 80)),
-        Wait::Input { prompt, .. } => format!("input  {}", visible(prompt, 80)),
-        Wait::Timer { due, .. } => format!("sleep until {}", when(*due)),
+        Wait::Approval { call: Some(call), .. } => (format!("approval of {}", visible(&call.tool, 96)), visible(&call.arguments, 60)),
+        Wait::Approval { title, .. } => ("approval".to_owned(), visible(title, 80)),
+        Wait::Input { prompt, .. } => ("input".to_owned(), visible(prompt, 80)),
+        Wait::Timer { due, .. } => ("sleep until".to_owned(), when(*due)),
     }
 }
 
@@ -215,11 +281,6 @@ pub(super) fn ending(outcome: &Outcome) -> (Style, String) {
         Outcome::Input { by, text } => (GOOD, format!("{by}: {}", visible(text, 80))),
         Outcome::Woken => (GOOD, "woken".to_owned()),
     }
-}
-
-fn print_row(at: Timestamp, until: Option<Timestamp>, effect: &str, what: &str, style: Style, word: &str) {
-    let time = until.map(|until| took(at, until)).unwrap_or_default();
-    output::line(&format!("  {DIM}{}{DIM:#}  {effect:<10}  {time:>8}  {what}  {style}{word}{style:#}", clock(at)));
 }
 
 fn took(from: Timestamp, to: Timestamp) -> String {

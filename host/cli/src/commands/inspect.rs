@@ -73,7 +73,9 @@ impl Report {
         let has = capabilities(&granted);
         let owned = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
         let undeclared = if looked.section.is_some() { owned(imported.difference(&asked).collect()) } else { Vec::new() };
-        let lacking = owned(asked.difference(&has).collect());
+        // Without a manifest it asks for whatever it imports, and every component for its environment: that is no wish of its author's.
+        let wanted = if looked.section.is_some() { &asked } else { &imported };
+        let lacking = owned(wanted.difference(&has).collect());
         let unused = owned(has.difference(&asked).collect());
         Self { reference: reference.to_owned(), declared: declared.clone(), granted: granted.clone(), undeclared, lacking, unused, looked }
     }
@@ -120,7 +122,9 @@ impl Report {
         let ambient = inspection.imports.iter().filter(|import| import.ambient).count();
         let imports: Vec<_> = inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect();
         list("imports", &imports, &format!("{DIM}and {ambient} that every component has{DIM:#}"));
-        list("declares", &self.declared, "");
+        let unwritten =
+            if self.looked.section.is_some() { String::new() } else { format!("{DIM}by its imports: it carries no manifest{DIM:#}") };
+        list("declares", &self.declared, &unwritten);
         list("is granted", &self.granted, "");
         warn("imports without declaring", &self.undeclared, "the host denies them");
         warn("lacks", &self.lacking, "declared, not granted: see `remit grant`");

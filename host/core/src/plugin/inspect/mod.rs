@@ -127,8 +127,14 @@ impl Inspection {
             let message = format!("none of its functions can be offered: `{}`: {}", first.name, first.reason);
             return Err(Error::invalid(message).hint("export functions whose parameters and results are plain values"));
         }
-        let command = self.exports.iter().any(|name| name.starts_with("wasi:cli/run@"));
-        let message = if command { "it is a command (`wasi:cli/run`) and exports no functions" } else { "it exports no functions" };
+        let exports = |interface: &str| self.exports.iter().any(|name| name.starts_with(interface));
+        let message = if exports("wasi:cli/run@") {
+            "it is a command (`wasi:cli/run`) and exports no functions"
+        } else if exports("wasi:http/incoming-handler@") {
+            "it is a web server (`wasi:http/incoming-handler`) and exports no functions"
+        } else {
+            "it exports no functions"
+        };
         Err(Error::invalid(message).hint("build a library component that exports functions, or use the tool macro of `remit-sdk`"))
     }
 }

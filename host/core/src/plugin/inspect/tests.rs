@@ -322,4 +322,7 @@ fn a_component_without_functions_is_refused_when_tools_are_wanted() {
     let command = bare(r#"(instance $run (export "run" (func $f))) (export "wasi:cli/run@0.2.0" (instance $run))"#);
     let found = inspect(&component(&command), &[]).expect("a component");
     assert!(found.require_tools().expect_err("no tools").message.contains("it is a command"));
+    let handler = r#"(instance $h (export "handle" (func $f))) (export "wasi:http/incoming-handler@0.2.0" (instance $h))"#;
+    let found = inspect(&component(&bare(handler)), &[]).expect("a component");
+    assert!(found.require_tools().expect_err("no tools").message.contains("it is a web server"));
 }

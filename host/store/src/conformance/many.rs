@@ -1,5 +1,5 @@
 use futures::{executor::block_on, future::join_all};
-use remit_core::store::SessionStore;
+use remit_core::{Kind, store::SessionStore};
 
 use super::*;
 
@@ -32,6 +32,25 @@ pub(super) fn sessions_at_once_are_all_kept_in_order(store: &dyn SessionStore) {
     now(first);
     rest.into_iter().for_each(now);
     check(store, 99..100);
+}
+
+/// What is refused had added a record by then: a turn begins within another one.
+pub(super) fn a_refusal_among_others_leaves_nothing(store: &dyn SessionStore) {
+    let claims: Vec<_> = (1..=SESSIONS).map(|number| claimed(store, number)).collect();
+    let asked: Vec<_> = claims
+        .iter()
+        .map(|claim| {
+            let begun = store.session_append(start(&claim.row, 0, 1, None));
+            let refused = store.session_append(start(&claim.row, 1, 1, None));
+            (begun, refused, store.session_append(append(&claim.row, 1, STEPS - 1)))
+        })
+        .collect();
+    for (begun, again, gone_on) in asked {
+        now(begun);
+        refused(again, Kind::Conflict);
+        now(gone_on);
+    }
+    check(store, 1..=SESSIONS);
 }
 
 pub(super) fn stores_at_once_wait_for_each_other(store: &dyn SessionStore, other: &dyn SessionStore) {

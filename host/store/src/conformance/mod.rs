@@ -88,6 +88,7 @@ mod sqlite {
         ending::erasing_leaves_nothing as ending_erasing_leaves_nothing,
         ending::erasing_is_refused_while_it_is_owned as ending_erasing_is_refused_while_it_is_owned,
         many::sessions_at_once_are_all_kept_in_order as many_sessions_at_once_are_all_kept_in_order,
+        many::a_refusal_among_others_leaves_nothing as many_a_refusal_among_others_leaves_nothing,
         kv::keeps_values as kv_keeps_values,
         kv::keeps_spaces_apart as kv_keeps_spaces_apart,
         kv::is_bounded as kv_is_bounded,

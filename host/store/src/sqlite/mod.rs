@@ -5,6 +5,7 @@ mod copy;
 mod database;
 mod failure;
 mod kv;
+mod log;
 mod readers;
 mod session;
 #[cfg(test)]
@@ -74,13 +75,13 @@ impl Sqlite {
     }
 
     /// A result once it is durable.
-    fn write<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Later<'static, T> {
+    fn write<T: Send + 'static>(&self, act: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static) -> Later<'static, T> {
         let (answer, later) = Answer::later();
         self.writer.submit(act, answer);
         later
     }
 
-    fn write_now<T: Send + 'static>(&self, act: impl FnOnce(&Connection) -> Result<T, Failure> + Send + 'static) -> Result<T> {
+    fn write_now<T: Send + 'static>(&self, act: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static) -> Result<T> {
         let (answer, wait) = Answer::now();
         self.writer.submit(act, answer);
         wait()

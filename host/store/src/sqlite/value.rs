@@ -79,7 +79,8 @@ pub(super) fn named<T: Named>(row: &Row<'_>, column: &str) -> rusqlite::Result<T
     row.get::<_, ByName<T>>(column).map(|named| named.0)
 }
 
-struct ByName<T>(T);
+/// A value that is kept under its name.
+pub(super) struct ByName<T>(pub(super) T);
 
 impl<T: Named> FromSql for ByName<T> {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {

@@ -15,7 +15,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use super::{
     super::{
         failure::{Failure, conflict},
-        value::{Named as _, Unsigned, named, unsigned},
+        value::{ByName, Named as _, Unsigned},
     },
     absent, owned, wait,
 };
@@ -133,17 +133,18 @@ fn stand(connection: &Connection, place: &mut Place, after: &After, at: Timestam
 fn place(connection: &Connection, id: SessionId, epoch: u64) -> Result<Place, Failure> {
     let sql = "SELECT session, project, epoch, status, branch, next_seq, turn_seq, turns, bytes, head FROM sessions WHERE id = ?1";
     let found = connection.prepare_cached(sql)?.query_row([id.to_string()], |row| {
+        // By number: a search for names would take a twentieth of a whole append.
         Ok(Place {
-            session: row.get("session")?,
-            project: row.get("project")?,
-            epoch: unsigned(row, "epoch")?,
-            status: named(row, "status")?,
-            branch: row.get("branch")?,
-            next_seq: unsigned(row, "next_seq")?,
-            turn_seq: unsigned(row, "turn_seq")?,
-            turns: row.get("turns")?,
-            bytes: unsigned(row, "bytes")?,
-            head: row.get("head")?,
+            session: row.get(0)?,
+            project: row.get(1)?,
+            epoch: row.get::<_, Unsigned>(2)?.0,
+            status: row.get::<_, ByName<_>>(3)?.0,
+            branch: row.get(4)?,
+            next_seq: row.get::<_, Unsigned>(5)?.0,
+            turn_seq: row.get::<_, Unsigned>(6)?.0,
+            turns: row.get(7)?,
+            bytes: row.get::<_, Unsigned>(8)?.0,
+            head: row.get(9)?,
         })
     });
     let place = found.optional()?.ok_or_else(|| absent(id))?;

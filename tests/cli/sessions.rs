@@ -108,6 +108,33 @@ fn a_session_is_killed_erased_forked_and_taken_back() {
 }
 
 #[test]
+fn what_ended_long_ago_is_pruned_and_what_runs_or_waits_stays() {
+    let shell = project();
+    check("prune_unsaid", shell.transcript(&["prune"]).to_string());
+    check("prune_misfit", shell.transcript(&["prune", "--older-than", "a while"]).to_string());
+    let components = || std::fs::read_dir(shell.cwd().join(".remit/components")).expect("a folder").count();
+    let ask = r#"{"steps": [{"input": "Which one?"}]}"#;
+    assert!(shell.run(&["run", "scripted", r#"{"steps": []}"#, "--session", "done"]).status.success());
+    assert_eq!(shell.run(&["run", "scripted", ask, "--session", "asks"]).status.code(), Some(6));
+    // Another version of the agent, which the turn that waits did not begin with, and of the tool, which no turn began with.
+    let longer = |name: &str| fixture(name).iter().copied().chain([0, 2, 1, b'x']).collect::<Vec<u8>>();
+    shell.write("scripted.wasm", longer("agent")).write("counter.wasm", longer("counter"));
+    assert!(shell.run(&["review", "--yes"]).status.success());
+    assert_eq!(components(), 4);
+    check("prune_nothing", shell.transcript(&["prune", "--older-than", "1d", "--dry-run"]).to_string());
+    check("prune_dry", shell.transcript(&["prune", "--older-than", "0d", "--dry-run"]).to_string());
+    check("prune_unasked", shell.transcript(&["prune", "--older-than", "0d"]).to_string());
+    assert_eq!(components(), 4);
+    check("prune", shell.transcript(&["prune", "--older-than", "0d", "--yes"]).to_string());
+    assert_eq!(components(), 3);
+    check("prune_left", shell.transcript(&["session", "list"]).to_string());
+    let asks = first(&shell, &["session", "list"], "id");
+    check("prune_answer", shell.transcript(&["run", "scripted", "the blue one", "--session", &asks]).to_string());
+    check("prune_json", shell.transcript(&["prune", "--older-than", "0h", "--yes", "--json"]).to_string());
+    assert_eq!(components(), 2);
+}
+
+#[test]
 fn a_backup_is_put_back_and_open_turns_are_quarantined() {
     let shell = project();
     let waits = r#"{"steps": [{"put": {"key": "k", "value": 1}}, {"input": "Which one?"}]}"#;

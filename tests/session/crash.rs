@@ -93,6 +93,9 @@ impl SessionStore for Deadly {
     fn session_erase(&self, id: SessionId) -> Later<'_, ()> {
         self.inner.session_erase(id)
     }
+    fn session_prune(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>> {
+        self.inner.session_prune(filter)
+    }
     fn principal_erase(&self, project: String, principal: Principal) -> Later<'_, u64> {
         self.inner.principal_erase(project, principal)
     }

@@ -111,6 +111,8 @@ pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
 pub const APPROVAL_MAX_MS: u64 = 30 * 24 * 3_600_000;
 /// Calls of one group that run at once.
 pub const GROUP_MAX: usize = 64;
+/// Most days that `[retention]` keeps something; what is to be kept for longer is not pruned.
+pub const RETENTION_MAX_DAYS: u32 = 36_500;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

@@ -12,6 +12,7 @@ mod edit;
 mod explain;
 mod inspect;
 mod new;
+mod prune;
 mod review;
 mod run;
 mod session;
@@ -41,6 +42,7 @@ pub enum Command {
     Approval(approval::Approval),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Prune(prune::Prune),
     Inspect(inspect::Inspect),
     Explain(explain::Explain),
     New(new::New),
@@ -76,6 +78,7 @@ impl Run {
             Command::Approval(command) => self.approval(command),
             Command::Backup(arguments) => self.backup(&arguments),
             Command::Restore(arguments) => self.restore(&arguments),
+            Command::Prune(arguments) => self.prune(&arguments),
             Command::Inspect(arguments) => self.inspect(&arguments),
             Command::Explain(arguments) => self.explain(&arguments),
             Command::New(arguments) => self.new_plugin(&arguments),

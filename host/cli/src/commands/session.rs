@@ -114,6 +114,7 @@ impl super::Run {
             principal: None,
             status: arguments.status.clone(),
             before: arguments.before.as_deref().map(str::parse).transpose()?,
+            until: None,
             limit: arguments.limit,
         };
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
@@ -202,7 +203,7 @@ impl super::Run {
     }
 }
 
-fn print_row(row: &SessionRow) {
+pub(super) fn print_row(row: &SessionRow) {
     let style = match row.status {
         Status::Waiting => WARN,
         Status::Quarantined => BAD,

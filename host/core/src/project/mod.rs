@@ -14,7 +14,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
-pub use model::{Plugin, Project, Source};
+pub use model::{Plugin, Project, Retention, Source};
 pub use nearest::nearest;
 pub use problem::{Problem, ProjectError, text};
 pub use trust::{Pins, Trust, untrusted};

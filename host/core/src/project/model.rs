@@ -75,6 +75,15 @@ impl Plugin {
     }
 }
 
+/// How long what has ended is kept. Each is a number of days without anything new, and never when it is not said.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Sessions that are idle or killed.
+    pub sessions_days: Option<u32>,
+    /// Sessions that are quarantined.
+    pub quarantined_days: Option<u32>,
+}
+
 /// A project, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -86,6 +95,8 @@ pub struct Project {
     pub roles: BTreeMap<String, Role>,
     /// Roles of each principal; every one exists.
     pub principals: BTreeMap<Principal, Vec<String>>,
+    /// What `remit prune` removes.
+    pub retention: Retention,
 }
 
 impl Project {

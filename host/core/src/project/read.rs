@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Plugin, Problem, Project, ProjectError, Source, nearest,
+    Plugin, Problem, Project, ProjectError, Retention, Source, nearest,
     table::{self, Table},
 };
 use crate::{
     Error,
     grant::{ToolPattern, authored::AuthoredGrants},
     identity::{Principal, Role},
-    limit::CallLimits,
+    limit::{CallLimits, RETENTION_MAX_DAYS},
     plugin::{Effect, PluginName, check_tool_name, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
-const UNSERVED: [&str; 6] = ["models", "budgets", "labels", "functions", "retention", "approvals"];
+const UNSERVED: [&str; 5] = ["models", "budgets", "labels", "functions", "approvals"];
 /// Likewise, keys of a plugin.
 const UNSERVED_OF_PLUGIN: [&str; 2] = ["command", "digest"];
 
@@ -37,12 +37,13 @@ impl Project {
         agents(&mut root, &mut plugins, &mut problems);
         let roles = roles(&mut root, &mut problems);
         let principals = principals(&mut root, &roles, &mut problems);
+        let retention = retention(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals }),
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention }),
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }
@@ -219,6 +220,18 @@ fn bounded<T: Copy + Into<u64>>(key: &str, value: Option<&Spanned<T>>, max: T, p
     if number == 0 || number > max {
         problems.push(Problem::new(value.span(), format!("`{key}` is {number}")).hint(format!("write a number from 1 to {max}")));
     }
+}
+
+fn retention(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Retention {
+    let Some(mut table) = root.table("retention", "`[retention]`", problems) else { return Retention::default() };
+    let mut days = |key| {
+        let days: Option<Spanned<u32>> = table.optional(key, problems);
+        bounded(key, days.as_ref(), RETENTION_MAX_DAYS, problems);
+        days.map(Spanned::into_inner)
+    };
+    let retention = Retention { sessions_days: days("sessions_days"), quarantined_days: days("quarantined_days") };
+    table.finish(problems);
+    retention
 }
 
 fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {

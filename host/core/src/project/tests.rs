@@ -121,6 +121,17 @@ fn every_mistake_is_told_at_once_and_in_order() {
 }
 
 #[test]
+fn retention_is_what_is_said_and_for_ever_otherwise() {
+    let retention = |text: &str| parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).map(|project| project.retention);
+    assert_eq!(retention("").expect("right"), Retention::default());
+    let both = Retention { sessions_days: Some(90), quarantined_days: Some(36_500) };
+    assert_eq!(retention("[retention]\nsessions_days = 90\nquarantined_days = 36500\n").expect("right"), both);
+    for wrong in ["0", "36501", "-1", "1.5", "\"90d\""] {
+        retention(&format!("[retention]\nsessions_days = {wrong}\n")).expect_err(wrong);
+    }
+}
+
+#[test]
 fn known_names_that_are_not_served_are_refused_as_such() {
     for (key, text) in [
         ("command", "[plugins.x]\ncommand = [\"npx\"]\n"),
@@ -128,7 +139,6 @@ fn known_names_that_are_not_served_are_refused_as_such() {
         ("budgets", "[budgets]\n"),
         ("labels", "[labels]\n"),
         ("functions", "[functions]\n"),
-        ("retention", "[retention]\n"),
     ] {
         let error = parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).expect_err(key);
         let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();

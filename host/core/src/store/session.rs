@@ -94,6 +94,8 @@ pub struct SessionFilter {
     pub status: Vec<Status>,
     /// Older than this one, for the next page.
     pub before: Option<SessionId>,
+    /// To which nothing was added after this time.
+    pub until: Option<Timestamp>,
     /// At most this many.
     pub limit: u32,
 }
@@ -347,6 +349,12 @@ pub trait SessionStore: Send + Sync {
     /// # Errors
     /// `conflict` while an owner lives; `not-found`; `host` when the store failed.
     fn session_erase(&self, id: SessionId) -> Later<'_, ()>;
+
+    /// Removes the sessions that `filter` names, each with everything of it, and returns them. One that an owner runs stays.
+    ///
+    /// # Errors
+    /// `invalid` when the filter names others than idle, killed and quarantined ones; `host` when the store failed.
+    fn session_prune(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>>;
 
     /// Removes everything of a principal in a project: sessions with all that is theirs, and its own key-value data. Returns how many
     /// sessions there were.

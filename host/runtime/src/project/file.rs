@@ -86,6 +86,28 @@ fn temporary(path: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((folder.to_owned(), folder.join(unique)))
 }
 
+/// What the files in a folder are called; names that are no text are left out.
+///
+/// # Errors
+/// `host` when it cannot be listed.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+    let listed = std::fs::read_dir(folder).map_err(|error| failed(folder, "listed", error))?;
+    let names = listed.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+    names.filter_map(Result::transpose).map(|name| name.map_err(|error| failed(folder, "listed", error))).collect()
+}
+
+/// Removes a file, and returns how large it was; one that is not there is fine.
+///
+/// # Errors
+/// `host` when it cannot be removed.
+pub(super) fn remove(path: &Path) -> Result<u64> {
+    let bytes = std::fs::symlink_metadata(path).map_or(0, |meta| meta.len());
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(path, "removed", error)),
+        _ => Ok(bytes),
+    }
+}
+
 /// Makes sure that `folder` exists, is a folder and not a link to one, and that nobody but this user may look into it.
 ///
 /// # Errors

@@ -1,6 +1,9 @@
 //! What a project keeps beside its files: built and loaded components.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use remit_core::{
     Error, Result,
@@ -76,6 +79,24 @@ impl StateFolder {
             }
             kept => Ok(kept),
         }
+    }
+
+    /// The components that are kept.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be listed, `denied` when it is not this user's own.
+    pub fn components(&self) -> Result<BTreeSet<Digest>> {
+        let names = file::names(&self.folder("components")?)?;
+        let digest = |name: &String| format!("sha256:{}", name.strip_suffix(".wasm")?).parse().ok();
+        Ok(names.iter().filter_map(digest).collect())
+    }
+
+    /// Keeps a component no longer. Returns how large it was; 0 when it was not there.
+    ///
+    /// # Errors
+    /// `host` when it cannot be removed.
+    pub fn drop_component(&self, digest: &Digest) -> Result<u64> {
+        file::remove(&self.path.join("components").join(format!("{}.wasm", digest.hex())))
     }
 
     /// Where sessions are kept; the folder is made.

@@ -225,6 +225,18 @@ impl Host {
         self.inner().session_store()?.session_erase(id).await
     }
 
+    /// Removes the sessions that `filter` names and nobody runs, each with everything of it, and returns them.
+    ///
+    /// # Errors
+    /// `denied` unless an owner asks; `invalid` when the filter names others than idle, killed and quarantined ones, or the host keeps no
+    /// sessions; those of the store.
+    pub async fn prune(&self, context: &Context, filter: SessionFilter) -> Result<Vec<SessionRow>> {
+        if context.role != Role::Owner {
+            return Err(Error::denied(format!("`{}` may not prune sessions: it is no owner", context.principal)));
+        }
+        self.inner().session_store()?.session_prune(filter).await
+    }
+
     /// Removes everything of a principal in a project: sessions, their journals and state, and its own key-value data. Returns how many
     /// sessions there were.
     ///

@@ -56,6 +56,40 @@ pub(super) fn erasing_a_principal_removes_all_that_is_theirs<S: SessionStore + K
     assert_eq!(["user/user:ada", "user/user:ben", "project"].map(kept), [false, true, true]);
 }
 
+pub(super) fn pruning_removes_what_is_named_and_not_run(store: &dyn SessionStore) {
+    let left = |number| now(store.session_get(session(number))).is_some();
+    // Idle, killed, quarantined, running, waiting; idle and owned; idle and newer; of another project.
+    for (number, status) in [(1, Status::Idle), (3, Status::Quarantined), (4, Status::Running), (5, Status::Waiting)] {
+        let claim = claimed(store, number);
+        now(store.session_append(Append { status, ..start(&claim.row, 0, 2, None) }));
+        now(store.session_release(session(number), claim.row.epoch));
+    }
+    now(store.session_create(new(2)));
+    kill(store, 2, "", 2_000_000);
+    claimed(store, 6);
+    now(store.session_create(NewSession { at: Timestamp(2_000_001), ..new(7) }));
+    now(store.session_create(NewSession { project: "other".to_owned(), ..new(8) }));
+    let of = |status: &[Status], limit| SessionFilter {
+        project: "project".to_owned(),
+        status: status.to_vec(),
+        until: Some(Timestamp(2_000_000)),
+        limit,
+        ..SessionFilter::default()
+    };
+    let all = [Status::Idle, Status::Killed, Status::Quarantined, Status::Running, Status::Waiting];
+    for status in [&all, &all[3..4], &all[4..], &[]] {
+        refused(store.session_prune(of(status, 9)), Kind::Invalid);
+    }
+    assert!((1..=8).all(left));
+    let pruned = |status, limit| now(store.session_prune(of(status, limit))).iter().map(|row| row.id).collect::<Vec<_>>();
+    assert_eq!(pruned(&all[..2], 1), [session(2)], "the owned one is passed over");
+    assert_eq!(pruned(&all[..2], 9), [session(1)]);
+    assert_eq!(pruned(&all[..2], 9), []);
+    assert_eq!(pruned(&all[..3], 9), [session(3)]);
+    assert_eq!((1..=8).map(left).collect::<Vec<_>>(), [false, false, false, true, true, true, true, true]);
+    refused(store.session_records(session(1), 0, 9), Kind::NotFound);
+}
+
 pub(super) fn erasing_leaves_nothing(store: &dyn SessionStore) {
     let made = NewSession { key: Some("made".to_owned()), ..new(1) };
     now(store.session_create(made.clone()));

@@ -1,4 +1,7 @@
-use remit_core::store::{Append, NewSession, SessionFilter, SessionStore, Status};
+use remit_core::{
+    clock::Timestamp,
+    store::{Append, NewSession, SessionFilter, SessionStore, Status},
+};
 
 use super::*;
 
@@ -44,4 +47,8 @@ pub(super) fn filters(store: &dyn SessionStore) {
     let running = SessionFilter { status: vec![Status::Running, Status::Idle], before: Some(session(7)), limit: 1, ..of_project(0) };
     assert_eq!(listed(store, running), [6]);
     assert_eq!(listed(store, SessionFilter { project: "none".to_owned(), ..of_project(9) }), [0; 0]);
+    let until = |until| SessionFilter { until: Some(until), ..of_project(9) };
+    assert_eq!(listed(store, until(row(store, 7).updated)), [7]);
+    assert_eq!(listed(store, until(Timestamp(row(store, 7).updated.0 - 1))), [0; 0]);
+    assert_eq!(listed(store, until(row(store, 1).updated)), [7, 6, 5, 4, 3, 2, 1]);
 }

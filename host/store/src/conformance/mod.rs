@@ -85,6 +85,7 @@ mod sqlite {
         ending::a_kill_cancels_waits as ending_a_kill_cancels_waits,
         ending::a_second_kill_changes_nothing as ending_a_second_kill_changes_nothing,
         ending::erasing_a_principal_removes_all_that_is_theirs as ending_erasing_a_principal_removes_all_that_is_theirs,
+        ending::pruning_removes_what_is_named_and_not_run as ending_pruning_removes_what_is_named_and_not_run,
         ending::erasing_leaves_nothing as ending_erasing_leaves_nothing,
         ending::erasing_is_refused_while_it_is_owned as ending_erasing_is_refused_while_it_is_owned,
         many::sessions_at_once_are_all_kept_in_order as many_sessions_at_once_are_all_kept_in_order,

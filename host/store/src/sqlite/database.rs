@@ -53,6 +53,8 @@ impl Database {
         let format: u32 = pragma(&connection, "user_version").map_err(failed)?;
         let known = self.migrations.len() as u32;
         if application == 0 && format == 0 && is_empty(&connection).map_err(failed)? {
+            // Before anything is written: pages that are free can be given back then.
+            connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(failed)?;
             log_ahead(&connection)?;
             self.migrate(&connection, 0).map_err(failed)?;
         } else if application != APPLICATION_ID {

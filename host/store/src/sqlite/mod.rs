@@ -156,6 +156,11 @@ impl SessionStore for Sqlite {
         self.write(move |connection| session::erase(connection, id, &owner))
     }
 
+    fn session_prune(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>> {
+        let owner = self.owner.clone();
+        self.write(move |connection| session::prune(connection, &filter, &owner))
+    }
+
     fn principal_erase(&self, project: String, principal: Principal) -> Later<'_, u64> {
         let owner = self.owner.clone();
         self.write(move |connection| session::erase_principal(connection, &project, &principal, &owner))

@@ -8,6 +8,7 @@ use std::{
 
 use remit_core::{
     Kind,
+    journal::Line,
     limit::SESSION_MAX_BYTES,
     store::{Append, KvStore as _, SessionStore, WaitKind},
 };
@@ -145,6 +146,30 @@ fn erasing_leaves_no_row() {
     for (table, left) in [("sessions", 1), ("records", 5), ("turns", 1), ("state", 1), ("waits", 1), ("kv_spaces", 1), ("kv", 1)] {
         assert_eq!(number(&raw, &format!("SELECT count(*) FROM {table}")), left, "{table}");
     }
+}
+
+#[test]
+fn what_was_erased_gives_its_place_back() {
+    let place = place();
+    let size = || std::fs::metadata(place.path().join("state/state.db")).expect("a database").len();
+    drop(open(&place));
+    let empty = size();
+    let store = open(&place);
+    for number in 1..=4 {
+        let claim = claimed(&store, number);
+        let long = Line { text: "x".repeat(100_000), ..append(&claim.row, 0, 1).records[0].clone() };
+        now(store.session_append(Append { records: vec![long], ..start(&claim.row, 0, 1, None) }));
+        now(store.session_release(session(number), claim.row.epoch));
+    }
+    drop(store);
+    let full = size();
+    assert!(full > empty + 400_000, "{empty} {full}");
+    let store = open(&place);
+    (1..=3).for_each(|number| now(store.session_erase(session(number))));
+    assert_eq!(now(store.session_records(session(4), 0, 9)).len(), 1);
+    drop(store);
+    assert!(size() < empty + 150_000, "{empty} {full} {}", size());
+    assert_eq!(number(&raw(&place), "SELECT count(*) FROM records"), 1);
 }
 
 #[test]

@@ -53,6 +53,9 @@ limits = { memory_mib = 32, deadline_ms = 1000, output_kib = 16 }
 tools = ["files/read"]
 [principals]
 "user:ada" = ["owner"]
+[retention]
+sessions_days = 90
+quarantined_days = 365
 "#;
 
 /// Every key of `plugin.toml`.
@@ -193,7 +196,24 @@ fn the_schemas_know_the_keys_that_the_readers_know() {
 /// Other kinds of value, other numbers: reader and schema agree. Other texts: the schema refuses none that the reader takes.
 #[test]
 fn the_schemas_agree_with_the_readers_on_every_other_value() {
-    let numbers = [i64::MIN, -1, 0, 1, 1024, 1025, 65_536, 65_537, 1 << 20, (1 << 20) + 1, 3_600_000, 3_600_001, 10_000_000, 10_000_001];
+    let numbers = [
+        i64::MIN,
+        -1,
+        0,
+        1,
+        1024,
+        1025,
+        36_500,
+        36_501,
+        65_536,
+        65_537,
+        1 << 20,
+        (1 << 20) + 1,
+        3_600_000,
+        3_600_001,
+        10_000_000,
+        10_000_001,
+    ];
     let others = [json!(true), json!(1.5), json!([]), json!([true]), json!({}), json!({ NOBODYS: true })];
     let candidates: Vec<Value> = numbers.into_iter().map(Value::from).chain(others).chain(TEXTS.iter().map(|text| json!(text))).collect();
     for kind in Kind::both() {

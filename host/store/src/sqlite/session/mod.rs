@@ -9,7 +9,7 @@ mod wait;
 pub(super) use self::{
     append::{append, import, revert},
     journal::{records, state, turn},
-    owned::{claim, erase, erase_principal, kill, release},
+    owned::{claim, erase, erase_principal, kill, prune, release},
     row::{create, find, list},
     wait::{decide as wait_decide, find as wait_find, list as wait_list},
 };

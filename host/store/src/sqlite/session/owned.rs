@@ -1,11 +1,11 @@
 //! Who a session belongs to, and its end.
 
 use remit_core::{
-    Error,
+    Error, Kind,
     clock::Timestamp,
     id::SessionId,
     identity::Principal,
-    store::{Claim, Status},
+    store::{Claim, SessionFilter, SessionRow, Status},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -15,7 +15,7 @@ use super::{
         value::{Named as _, Unsigned, parsed},
     },
     absent,
-    row::{Kept, find},
+    row::{Kept, find, list},
     wait,
 };
 use crate::owner::Owner;
@@ -69,7 +69,43 @@ pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &O
     for table in ["records", "turns", "state", "waits", "sessions"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
     }
-    erase_spaces(connection, &kept.row.project, &format!("session/{id}"))
+    erase_spaces(connection, &kept.row.project, &format!("session/{id}"))?;
+    give_back(connection)
+}
+
+/// Gives the pages that nothing is on any more back to the file system, once the log is copied.
+fn give_back(connection: &Connection) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("PRAGMA incremental_vacuum")?;
+    let mut rows = statement.query([])?;
+    // Each step frees a page.
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
+/// Removes the sessions that `filter` names and nobody runs.
+pub(in crate::sqlite) fn prune(connection: &Connection, filter: &SessionFilter, owner: &Owner) -> Result<Vec<SessionRow>, Failure> {
+    let over = |status: &Status| matches!(status, Status::Idle | Status::Killed | Status::Quarantined);
+    if filter.status.is_empty() || !filter.status.iter().all(over) {
+        return Err(Error::invalid("a session that runs or waits is not pruned").into());
+    }
+    let mut rest = filter.clone();
+    let mut pruned = Vec::new();
+    loop {
+        let page = list(connection, &rest)?;
+        let Some(last) = page.last() else { break };
+        rest.before = Some(last.id);
+        for row in page {
+            match erase(connection, row.id, owner) {
+                Ok(()) => pruned.push(row),
+                Err(Failure::Refused(error)) if error.kind == Kind::Conflict => {}
+                Err(failure) => return Err(failure),
+            }
+            if pruned.len() >= filter.limit as usize {
+                return Ok(pruned);
+            }
+        }
+    }
+    Ok(pruned)
 }
 
 /// Removes everything of a principal in a project.

@@ -98,7 +98,7 @@ pub(in crate::sqlite) fn list(connection: &Connection, filter: &SessionFilter) -
     // Two texts, so that each has an index that gives its order.
     let of = if filter.principal.is_some() { "principal = :principal" } else { ":principal IS NULL" };
     let sql = format!(
-        "SELECT * FROM sessions WHERE project = :project AND {of} AND id < :before
+        "SELECT * FROM sessions WHERE project = :project AND {of} AND id < :before AND (:until IS NULL OR updated <= :until)
             AND (:any OR status IN (SELECT value FROM json_each(:status)))
         ORDER BY id DESC LIMIT :limit"
     );
@@ -109,6 +109,7 @@ pub(in crate::sqlite) fn list(connection: &Connection, filter: &SessionFilter) -
             ":project": filter.project,
             ":principal": filter.principal.as_ref().map(ToString::to_string),
             ":before": filter.before.map_or_else(|| END.to_owned(), |id| id.to_string()),
+            ":until": filter.until.map(|until| Unsigned(until.0)),
             ":any": status.is_empty(),
             ":status": serde_json::json!(status).to_string(),
             ":limit": filter.limit,

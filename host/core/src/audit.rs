@@ -1,8 +1,14 @@
-//! What was allowed, refused and done: one record per call.
+//! What was allowed, refused and done: one record for each call and each decision.
 
 use serde::Serialize;
 
-use crate::{Blame, Kind, clock::Timestamp, grant::Denial, id::CallId, identity::Principal};
+use crate::{
+    Blame, Kind,
+    clock::Timestamp,
+    grant::Denial,
+    id::{CallId, SessionId, WaitId},
+    identity::Principal,
+};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,9 +40,70 @@ pub struct Metering {
     pub bytes_out: u64,
 }
 
-/// One record of the audit log. It holds no arguments and no results, so no secret.
+/// One record of the audit log. It holds no arguments, no results and no texts, so no secret.
 #[derive(Debug, Clone, Serialize)]
-pub struct AuditRecord<'a> {
+#[serde(untagged)]
+pub enum AuditRecord<'a> {
+    /// A call.
+    Call(CallRecord<'a>),
+    /// A decision.
+    Decision(DecisionRecord<'a>),
+}
+
+/// What somebody decided about a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// Yes to what waits for an approval.
+    Approve,
+    /// No to it.
+    Deny,
+    /// A text for what waits for one.
+    Input,
+    /// The end of the session.
+    Kill,
+    /// The removal of the session, or of all that is a principal's.
+    Erase,
+    /// Back to before one of its turns.
+    Revert,
+    /// A session that begins as this one was.
+    Fork,
+    /// The end of its turn as failed.
+    Abandon,
+    /// Another try of its turn that is quarantined.
+    Retry,
+}
+
+/// A decision. It is recorded before it takes effect; where it is refused then, a second record says so.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecisionRecord<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// What was decided.
+    pub decision: Decision,
+    /// Who decided.
+    pub principal: &'a Principal,
+    /// On whose way here.
+    pub delegation: &'a [String],
+    /// The project's name.
+    pub project: &'a str,
+    /// The session that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// What the session waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<WaitId>,
+    /// The principal whose everything it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<&'a Principal>,
+    /// Why it did not take effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Kind>,
+}
+
+/// A call.
+#[derive(Debug, Clone, Serialize)]
+pub struct CallRecord<'a> {
     /// When the call ended.
     pub at: Timestamp,
     /// The call.
@@ -68,11 +135,11 @@ pub struct AuditRecord<'a> {
     pub metering: Metering,
 }
 
-/// Where audit records go. Called once at the end of each call, on the call's task: it must be quick.
+/// Where audit records go. Called at the end of each call and before each decision, on the task of either: it must be quick.
 pub trait AuditSink: Send + Sync {
     /// Takes one record.
     ///
     /// # Errors
-    /// `host` when the record could not be kept; the call's result is then withheld.
+    /// `host` when the record could not be kept; the call's result is then withheld, and the decision is not made.
     fn record(&self, record: &AuditRecord<'_>) -> crate::Result<()>;
 }

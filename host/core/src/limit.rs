@@ -105,6 +105,8 @@ pub const QUESTION_MAX_BYTES: usize = 16 * KIB as usize;
 pub const TURN_INPUT_MAX_BYTES: usize = MIB as usize;
 /// Largest input that a person gives to a waiting session.
 pub const INPUT_MAX_BYTES: usize = 256 * KIB as usize;
+/// Most inputs that wait for the turn of one session to end.
+pub const INPUTS_QUEUED_MAX: u32 = 16;
 /// How long an approval may be decided, when the agent says nothing (M18).
 pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
 /// How long an approval may be decided at most (M18).

@@ -222,6 +222,8 @@ fn turn(from: u64, calls: u32) -> Vec<Line> {
         input: "{\"text\":\"do it\"}".to_owned(),
         key: None,
         digest: format!("sha256:{}", "0".repeat(64)),
+        version: None,
+        migrates_from: None,
         remit: "0.1.0".to_owned(),
         seed: 7,
         memory_mib: 64,
@@ -298,7 +300,7 @@ fn growth(folder: &Path) -> Vec<Row> {
             next += lines.len() as u64;
             let mut one = append(&row, lines);
             one.open = Some(TurnOpen { seq, key: Some(format!("{part}.{number}")) });
-            one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into() });
+            one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into(), left_by: None });
             block_on(store.session_append(one)).expect("a turn");
         }
         // The last one to close it copies its log.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Body, Outcome, Record, Wait};
-use crate::store::Place;
+use crate::store::{Component, Place};
 
 /// Where a session stood after some of its records.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +18,8 @@ pub struct Past {
     unused_yes: Option<u64>,
     /// The first approval of a call in the turn.
     first_approval: Option<u64>,
+    /// The component of the turn.
+    runs: Option<Component>,
 }
 
 impl Past {
@@ -30,7 +32,8 @@ impl Past {
 
     fn add(&mut self, record: &Record) {
         match &record.body {
-            Body::TurnStart(_) => {
+            Body::TurnStart(start) => {
+                self.runs = Some(Component { digest: start.digest.clone(), version: start.version.clone() });
                 self.place.turns += 1;
                 self.place.open_turn = Some(record.seq);
             }
@@ -60,6 +63,7 @@ impl Past {
             Body::State { key, value: None } => drop(self.seen.remove(key)),
             Body::TurnEnd { .. } => {
                 self.place.state.clone_from(&self.seen);
+                self.place.left_by = self.runs.take();
                 self.end();
             }
             Body::TurnFailed { .. } => {

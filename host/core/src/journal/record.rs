@@ -110,6 +110,13 @@ pub struct TurnStart {
     pub key: Option<String>,
     /// The agent's component, `sha256:…`: the turn goes on with this one and no other.
     pub digest: String,
+    /// The version that the component says it has.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+    /// The version of the component that left the state, when it was another component: the agent may bring the state to its own form
+    /// first. Empty where that one said none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub migrates_from: Option<String>,
     /// Remit's version.
     pub remit: String,
     /// The seed of its randomness.

@@ -34,6 +34,8 @@ fn turn() -> TurnStart {
         input: "{}".to_owned(),
         key: None,
         digest: "sha256:agent".to_owned(),
+        version: None,
+        migrates_from: None,
         remit: "0.1.0".to_owned(),
         seed: 7,
         memory_mib: 64,

@@ -50,6 +50,15 @@ pub struct NewSession {
     pub parent: Option<(SessionId, u64)>,
 }
 
+/// A component as journals name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Component {
+    /// `sha256:…`.
+    pub digest: String,
+    /// Its version, where it says one.
+    pub version: Option<String>,
+}
+
 /// A session as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionRow {
@@ -79,8 +88,27 @@ pub struct SessionRow {
     pub turn_seq: u64,
     /// Turns that were started.
     pub turns: u32,
+    /// Inputs that wait until the turn has ended.
+    pub queued: u32,
+    /// The component whose turn left the state, once one ended well.
+    pub left_by: Option<Component>,
     /// The session and the record that it was forked at.
     pub parent: Option<(SessionId, u64)>,
+}
+
+/// An input that waits until the turn of its session has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedInput {
+    /// Names it in its session.
+    pub key: String,
+    /// Who gave it.
+    pub principal: Principal,
+    /// Their time zone.
+    pub time_zone: String,
+    /// When it was given.
+    pub at: Timestamp,
+    /// The input, a JSON text.
+    pub input: String,
 }
 
 /// Which sessions to list: newest first.
@@ -205,7 +233,7 @@ pub struct Decision {
 pub struct TurnOpen {
     /// Its first record.
     pub seq: u64,
-    /// The key that its input came with, unique in its session.
+    /// The key that its input came with, unique in its session. Where an input waits under this key, it is this one, and waits no more.
     pub key: Option<String>,
 }
 
@@ -214,6 +242,8 @@ pub struct TurnOpen {
 pub struct TurnClose {
     /// Keys with their new values; `None` removes.
     pub state: BTreeMap<String, Option<Vec<u8>>>,
+    /// The component that leaves the state so; none when the turn failed.
+    pub left_by: Option<Component>,
 }
 
 /// A session that begins with records which were made elsewhere: a fork, or an export that is taken back.
@@ -236,6 +266,8 @@ pub struct Place {
     pub open_turn: Option<u64>,
     /// The state that the last turn which ended left.
     pub state: BTreeMap<String, Vec<u8>>,
+    /// The component of that turn.
+    pub left_by: Option<Component>,
 }
 
 /// Records to be added to a session's journal, and what is committed with them: all or nothing.
@@ -338,7 +370,22 @@ pub trait SessionStore: Send + Sync {
     /// when the session would be too large; `not-found`; `host` when the journal is damaged or the store failed.
     fn session_revert(&self, id: SessionId, epoch: u64, seq: u64, place: Place, at: Timestamp) -> Later<'_, ()>;
 
-    /// Ends a session for good: its owner's next append is refused, and waits that it did not take are cancelled. Ending it twice is fine.
+    /// Has an input wait until the turn has ended, behind those that wait already. Returns its place among them, from 1: the one that it
+    /// has where the same input waits under its key; none where a turn was started with the key.
+    ///
+    /// # Errors
+    /// `limit` when [`INPUTS_QUEUED_MAX`](crate::limit::INPUTS_QUEUED_MAX) wait; `conflict` when another input waits under its key, or the
+    /// session was killed; `not-found`; `host` when the store failed.
+    fn input_queue(&self, id: SessionId, input: QueuedInput) -> Later<'_, Option<u32>>;
+
+    /// Inputs that wait, the next one first.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn input_list(&self, id: SessionId) -> Later<'_, Vec<QueuedInput>>;
+
+    /// Ends a session for good: its owner's next append is refused, waits that it did not take are cancelled, and inputs that wait are
+    /// dropped. Ending it twice is fine.
     ///
     /// # Errors
     /// `not-found`; `host` when the store failed.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use remit_core::{
     Kind,
     clock::Timestamp,
-    store::{Append, Import, NewSession, Place, SessionRow, SessionStore, Status, WaitKind, WaitState},
+    store::{Append, Component, Import, NewSession, Place, SessionRow, SessionStore, Status, WaitKind, WaitState},
 };
 
 use super::*;
@@ -17,8 +17,12 @@ fn import(number: u64) -> Import {
     Import {
         new: NewSession { parent: Some((session(9), 9)), ..new(number) },
         records: (0..10).map(line).collect(),
-        place: Place { turns: 3, open_turn: Some(7), state: state(&[("k", "v")]) },
+        place: Place { turns: 3, open_turn: Some(7), state: state(&[("k", "v")]), left_by: Some(component()) },
     }
+}
+
+fn component() -> Component {
+    Component { digest: "sha256:a".to_owned(), version: Some("1.0".to_owned()) }
 }
 
 /// A session with two turns of three records each that ended, and one that waits.
@@ -34,7 +38,7 @@ fn three_turns(store: &dyn SessionStore) -> SessionRow {
 }
 
 fn after_first() -> Place {
-    Place { turns: 1, open_turn: None, state: state(&[("one", "one"), ("last", "one")]) }
+    Place { turns: 1, open_turn: None, state: state(&[("one", "one"), ("last", "one")]), left_by: Some(component()) }
 }
 
 pub(super) fn an_import_makes_a_session_that_goes_on(store: &dyn SessionStore) {
@@ -42,12 +46,13 @@ pub(super) fn an_import_makes_a_session_that_goes_on(store: &dyn SessionStore) {
     assert_eq!(made, row(store, 1));
     assert_eq!((made.parent, made.status, made.epoch), (Some((session(9), 9)), Status::Running, 0));
     assert_eq!((made.next_seq, made.turn_seq, made.turns), (10, 7, 3));
+    assert_eq!(made.left_by, Some(component()));
     assert_eq!(now(store.session_records(session(1), 0, 100)), (0..10).map(line).collect::<Vec<_>>());
     assert_eq!(now(store.session_state(session(1))), state(&[("k", "v")]));
     let claim = now(store.session_claim(session(1)));
     now(store.session_append(end(&claim.row, 10, 1, &[])));
     assert_eq!(now(store.session_records(session(1), 9, 100)), [line(9), line(10)]);
-    let between = Import { place: Place { turns: 3, open_turn: None, state: state(&[]) }, ..import(2) };
+    let between = Import { place: Place { turns: 3, ..Place::default() }, ..import(2) };
     let made = now(store.session_import(between));
     assert_eq!((made.status, made.turn_seq), (Status::Idle, 10));
 }
@@ -70,6 +75,7 @@ pub(super) fn a_revert_begins_a_branch(store: &dyn SessionStore) {
     let reverted = row(store, 1);
     assert_eq!((reverted.branch, reverted.status, reverted.updated), (1, Status::Idle, Timestamp(88)));
     assert_eq!((reverted.next_seq, reverted.turn_seq, reverted.turns), (3, 3, 1));
+    assert_eq!(reverted.left_by, Some(component()));
     assert_eq!(now(store.session_records(session(1), 0, 100)), (0..3).map(line).collect::<Vec<_>>());
     assert_eq!(now(store.session_state(session(1))), after_first().state);
     let turn = |key: &str| now(store.session_turn(session(1), key.to_owned()));
@@ -79,7 +85,7 @@ pub(super) fn a_revert_begins_a_branch(store: &dyn SessionStore) {
     now(store.session_append(append(&claimed, 4, 1)));
     assert_eq!(now(store.session_records(session(1), 2, 100)), [line(2), line(3), line(4)]);
     now(store.session_revert(session(1), claimed.epoch, 0, Place::default(), Timestamp(89)));
-    assert_eq!((row(store, 1).branch, row(store, 1).next_seq), (2, 0));
+    assert_eq!((row(store, 1).branch, row(store, 1).next_seq, row(store, 1).left_by), (2, 0, None));
     assert_eq!(now(store.session_records(session(1), 0, 100)), []);
     now(store.session_revert(session(1), claimed.epoch, 0, Place::default(), Timestamp(90)));
     now(store.session_append(start(&claimed, 0, 2, Some("one"))));

@@ -6,6 +6,7 @@ mod branch;
 mod claim;
 mod create;
 mod ending;
+mod input;
 mod kv;
 mod list;
 mod many;
@@ -66,6 +67,12 @@ mod sqlite {
         turn::does_not_start_within_another_one as turn_does_not_start_within_another_one,
         turn::that_does_not_run_cannot_end as turn_that_does_not_run_cannot_end,
         turn::changes_the_state_when_it_ends as turn_changes_the_state_when_it_ends,
+        input::waits_in_order_until_its_turn_starts as input_waits_in_order_until_its_turn_starts,
+        input::waits_once_under_its_key as input_waits_once_under_its_key,
+        input::stays_when_the_start_of_its_turn_is_refused as input_stays_when_the_start_of_its_turn_is_refused,
+        input::is_bounded as input_is_bounded,
+        input::is_dropped_with_its_session as input_is_dropped_with_its_session,
+        input::of_a_turn_that_ended_well_tells_whose_the_state_is as input_of_a_turn_that_ended_well_tells_whose_the_state_is,
         branch::an_import_makes_a_session_that_goes_on as an_import_makes_a_session_that_goes_on,
         branch::an_import_is_refused_where_something_is as an_import_is_refused_where_something_is,
         branch::a_revert_begins_a_branch as a_revert_begins_a_branch,

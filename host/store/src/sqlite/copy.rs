@@ -20,11 +20,12 @@ const BEFORE: &str = "state.db.before";
 /// What has to change in a copy before it is used.
 ///
 /// Nobody owns its sessions any more. What a session did after the copy was taken is not in it, so a turn that had not ended cannot go on
-/// as if nothing had happened, and each session's records move to a new branch: keys of later calls are none that were used already.
+/// as if nothing had happened, an input that waited may have had its turn, and each session's records move to a new branch: keys of later calls are none that were used already.
 const PUT_BACK: &str = "
     BEGIN IMMEDIATE;
     DELETE FROM owners;
     UPDATE waits SET state = 'cancelled' WHERE state IN ('open', 'decided');
+    DELETE FROM inputs;
     CREATE TEMP TABLE moved AS SELECT session, branch AS old,
         1 + max(branch, coalesce((SELECT max(branch) FROM records WHERE records.session = sessions.session), 0)) AS new FROM sessions;
     UPDATE records SET branch = (SELECT new FROM moved WHERE moved.session = records.session)

@@ -11,7 +11,7 @@ use crate::folder;
 /// Marks the file as ours: `Rmit`.
 const APPLICATION_ID: i32 = 0x526d_6974;
 /// Each brings the database from one format to the next; the format is how many were applied.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_sessions.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_sessions.sql"), include_str!("../../migrations/0004_inputs.sql")];
 /// 8 MB of log: short enough to be copied while nobody notices, long enough that pages are written over in it.
 const WAL_MAX_PAGES: u32 = 2000;
 /// How long a connection waits for another process.

@@ -29,7 +29,8 @@ use remit_core::{
     identity::Principal,
     journal::Line,
     store::{
-        Append, Claim, Decision, Import, KvSpace, KvStore, Later, NewSession, Place, SessionFilter, SessionRow, SessionStore, WaitRow,
+        Append, Claim, Decision, Import, KvSpace, KvStore, Later, NewSession, Place, QueuedInput, SessionFilter, SessionRow, SessionStore,
+        WaitRow,
     },
 };
 use rusqlite::Connection;
@@ -145,6 +146,14 @@ impl SessionStore for Sqlite {
 
     fn session_revert(&self, id: SessionId, epoch: u64, seq: u64, place: Place, at: Timestamp) -> Later<'_, ()> {
         self.write(move |connection| session::revert(connection, id, epoch, seq, &place, at))
+    }
+
+    fn input_queue(&self, id: SessionId, input: QueuedInput) -> Later<'_, Option<u32>> {
+        self.write(move |connection| session::input_queue(connection, id, &input))
+    }
+
+    fn input_list(&self, id: SessionId) -> Later<'_, Vec<QueuedInput>> {
+        self.read(move |connection| session::input_list(connection, id))
     }
 
     fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()> {

@@ -15,7 +15,7 @@ use remit_core::{
 use rusqlite::Connection;
 
 use super::*;
-use crate::conformance::{append, claimed, end, new, now, open_wait, refused, row, session, space, start, wait};
+use crate::conformance::{append, claimed, end, new, now, open_wait, refused, row, session, space, start, user, wait};
 
 fn place() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
@@ -103,21 +103,22 @@ fn an_older_format_is_copied_and_then_migrated() {
     let place = place();
     let claim = claimed(&open(&place), 1);
     let older = Database::new(place.path().join("state"));
-    let [first] = older.migrations else { panic!("this test is for one migration") };
-    let with = |second: &'static str| Database { migrations: Box::leak(Box::new([*first, second])), ..older.clone() };
+    let format = older.migrations.len();
+    let with = |last: &'static str| Database { migrations: Vec::leak([older.migrations, &[last]].concat()), ..older.clone() };
     assert!(Sqlite::open_database(with("CREATE TABLE added (x); CREATE TABLE sessions (x)")).is_err());
-    assert_eq!(number(&raw(&place), "PRAGMA user_version"), 1, "one that fails changes nothing");
+    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format as i64, "one that fails changes nothing");
     assert_eq!(number(&raw(&place), "SELECT count(*) FROM sqlite_schema WHERE name = 'added'"), 0);
 
     let store = Sqlite::open_database(with("CREATE TABLE added (x); UPDATE sessions SET detail = 'migrated'")).expect("a store");
     assert_eq!(row(&store, 1).detail, "migrated");
     assert_eq!(now(store.session_claim(session(1))).row.epoch, claim.row.epoch + 1);
     drop(store);
-    assert_eq!(number(&raw(&place), "PRAGMA user_version"), 2);
-    let copy = Connection::open(place.path().join("state/state.db.1")).expect("a copy");
-    assert_eq!(number(&copy, "PRAGMA user_version"), 1);
+    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format as i64 + 1);
+    let copy = place.path().join(format!("state/state.db.{format}"));
+    assert_eq!(mode(&copy), 0o600);
+    let copy = Connection::open(copy).expect("a copy");
+    assert_eq!(number(&copy, "PRAGMA user_version"), format as i64);
     assert_eq!(number(&copy, "SELECT count(*) FROM sessions WHERE detail = ''"), 1);
-    assert_eq!(mode(&place.path().join("state/state.db.1")), 0o600);
     assert!(Sqlite::open_database(older).is_err(), "the older one refuses it now");
 }
 
@@ -132,6 +133,14 @@ fn erasing_leaves_no_row() {
         now(store.session_append(end(&claim.row, 3, 1, &[("k", Some("v"))])));
         let opening = Append { opened: vec![open_wait(number, WaitKind::Input, None)], ..start(&claim.row, 4, 1, None) };
         now(store.session_append(opening));
+        let waits = QueuedInput {
+            key: "k".to_owned(),
+            principal: user("ada"),
+            time_zone: "UTC".to_owned(),
+            at: Timestamp(1),
+            input: "{}".to_owned(),
+        };
+        now(store.input_queue(session(number), waits));
         let scope = space(&format!("session/{}", session(number)));
         store.kv_set(&scope, "k", b"v".to_vec(), 100).expect("a value");
         scopes.push(scope);
@@ -143,7 +152,9 @@ fn erasing_leaves_no_row() {
     assert!(now(store.wait_get(wait(2))).is_some());
     drop(store);
     let raw = raw(&place);
-    for (table, left) in [("sessions", 1), ("records", 5), ("turns", 1), ("state", 1), ("waits", 1), ("kv_spaces", 1), ("kv", 1)] {
+    for (table, left) in
+        [("sessions", 1), ("records", 5), ("turns", 1), ("state", 1), ("waits", 1), ("inputs", 1), ("kv_spaces", 1), ("kv", 1)]
+    {
         assert_eq!(number(&raw, &format!("SELECT count(*) FROM {table}")), left, "{table}");
     }
 }

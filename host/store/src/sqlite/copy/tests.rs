@@ -4,13 +4,13 @@ use futures::executor::block_on;
 use remit_core::{
     Kind,
     clock::Timestamp,
-    store::{SessionFilter, SessionStore as _, Status},
+    store::{QueuedInput, SessionFilter, SessionStore as _, Status},
 };
 
 use super::{backup, restore};
 use crate::{
     Sqlite,
-    conformance::sample::{claimed, end, new, now, session, start},
+    conformance::sample::{claimed, end, new, now, session, start, user},
 };
 
 /// A store with a session between turns and one in a turn.
@@ -22,6 +22,14 @@ fn filled(folder: &std::path::Path) -> Sqlite {
         if number == 1 {
             now(store.session_append(end(&row, 2, 1, &[])));
         }
+        let waits = QueuedInput {
+            key: "k".to_owned(),
+            principal: user("ada"),
+            time_zone: "UTC".to_owned(),
+            at: Timestamp(1),
+            input: "{}".to_owned(),
+        };
+        now(store.input_queue(row.id, waits));
         now(store.session_release(row.id, row.epoch));
     }
     store
@@ -49,6 +57,7 @@ fn a_copy_is_put_back_with_open_turns_quarantined_and_on_branches_of_their_own()
     assert_eq!(statuses(&store), [(Status::Idle, 1, 3), (Status::Quarantined, 1, 2)]);
     assert_eq!(block_on(store.session_get(id)).expect("an answer"), None, "it was made after the copy");
     let first = session(1);
+    assert_eq!(block_on(store.input_list(first)).expect("inputs"), [], "it may have had its turn since");
     assert_eq!(block_on(store.session_records(first, 0, 10)).expect("a whole journal").len(), 3);
     assert_eq!(block_on(store.session_claim(first)).expect("free").row.epoch, 3);
     assert!(folder.join("state.db.before").is_file());

@@ -8,7 +8,7 @@ use remit_core::{
     id::SessionId,
     journal::{Line, Link, link},
     limit::{RECORD_MAX_BYTES, SESSION_MAX_BYTES},
-    store::{Append, Import, Place as After, SessionRow, Status, TurnClose, TurnOpen},
+    store::{Append, Component, Import, Place as After, SessionRow, Status, TurnClose, TurnOpen},
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 
@@ -17,7 +17,7 @@ use super::{
         failure::{Failure, conflict},
         value::{ByName, Named as _, Unsigned},
     },
-    absent, owned, wait,
+    absent, input, owned, wait,
 };
 
 /// What an append has to know of its session, and changes of it.
@@ -126,6 +126,7 @@ fn stand(connection: &Connection, place: &mut Place, after: &After, at: Timestam
     place.turn_seq = after.open_turn.unwrap_or(place.next_seq);
     let state = after.state.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     change_state(connection, place.session, &state)?;
+    leave(connection, place.session, after.left_by.as_ref())?;
     let status = if after.open_turn.is_some() { Status::Running } else { Status::Idle };
     keep(connection, place, at, status, "")
 }
@@ -190,13 +191,24 @@ fn start_turn(connection: &Connection, place: &mut Place, append: &Append, open:
     if connection.prepare_cached(sql)?.execute(params![place.session, key, Unsigned(open.seq)])? == 0 {
         return Err(conflict(format!("the session `{}` has a turn that was started with this key", append.session)).into());
     }
-    Ok(())
+    input::take(connection, place.session, key)
 }
 
 fn end_turn(connection: &Connection, place: &mut Place, close: &TurnClose) -> Result<(), Failure> {
     place.turn_seq = place.next_seq;
     change_state(connection, place.session, &close.state)?;
+    if close.left_by.is_some() {
+        leave(connection, place.session, close.left_by.as_ref())?;
+    }
     wait::cancel(connection, place.session)
+}
+
+/// Keeps whose state it is.
+fn leave(connection: &Connection, session: i64, by: Option<&Component>) -> Result<(), Failure> {
+    let sql = "UPDATE sessions SET left_by = ?2, left_version = ?3 WHERE session = ?1";
+    let version = by.and_then(|by| by.version.as_deref());
+    connection.prepare_cached(sql)?.execute(params![session, by.map(|by| &by.digest), version])?;
+    Ok(())
 }
 
 fn change_state(connection: &Connection, session: i64, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Sessions in tables. Each function runs in a transaction that its caller began.
 
 mod append;
+mod input;
 mod journal;
 mod owned;
 mod row;
@@ -8,6 +9,7 @@ mod wait;
 
 pub(super) use self::{
     append::{append, import, revert},
+    input::{list as input_list, queue as input_queue},
     journal::{records, state, turn},
     owned::{claim, erase, erase_principal, kill, prune, release},
     row::{create, find, list},

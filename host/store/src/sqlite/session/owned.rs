@@ -14,7 +14,7 @@ use super::{
         failure::{Failure, conflict},
         value::{Named as _, Unsigned, parsed},
     },
-    absent,
+    absent, input,
     row::{Kept, find, list},
     wait,
 };
@@ -59,6 +59,7 @@ pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &s
     }
     let sql = "UPDATE sessions SET status = ?2, detail = ?3, updated = ?4 WHERE session = ?1";
     connection.prepare_cached(sql)?.execute(params![kept.session, Status::Killed.name(), detail, Unsigned(at.0)])?;
+    input::clear(connection, kept.session)?;
     wait::cancel(connection, kept.session)
 }
 
@@ -66,7 +67,7 @@ pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &s
 pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &Owner) -> Result<(), Failure> {
     let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
     refuse_while_owned(connection, &kept, owner)?;
-    for table in ["records", "turns", "state", "waits", "sessions"] {
+    for table in ["records", "turns", "state", "waits", "inputs", "sessions"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
     }
     erase_spaces(connection, &kept.row.project, &format!("session/{id}"))?;

@@ -4,7 +4,7 @@ use remit_core::{
     Error,
     id::SessionId,
     journal::Link,
-    store::{NewSession, SessionFilter, SessionRow, Status},
+    store::{Component, NewSession, SessionFilter, SessionRow, Status},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -25,7 +25,12 @@ pub(in crate::sqlite) struct Kept {
     pub(in crate::sqlite) row: SessionRow,
 }
 
+/// A session's columns, and how many inputs wait for it.
+const SELECT: &str = "SELECT *, (SELECT count(*) FROM inputs WHERE inputs.session = sessions.session) AS queued FROM sessions";
+
 fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
+    let left_by: Option<String> = row.get("left_by")?;
+    let version = row.get("left_version")?;
     let parent: Option<SessionId> = parsed_if(row, "parent")?;
     Ok(Kept {
         session: row.get("session")?,
@@ -45,6 +50,8 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
             next_seq: unsigned(row, "next_seq")?,
             turn_seq: unsigned(row, "turn_seq")?,
             turns: row.get("turns")?,
+            queued: row.get("queued")?,
+            left_by: left_by.map(|digest| Component { digest, version }),
             parent: parent.map(|parent| Ok::<_, rusqlite::Error>((parent, unsigned(row, "parent_seq")?))).transpose()?,
         },
     })
@@ -52,15 +59,15 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
 
 /// The session `id`.
 pub(in crate::sqlite) fn find(connection: &Connection, id: SessionId) -> Result<Option<Kept>, Failure> {
-    let mut statement = connection.prepare_cached("SELECT * FROM sessions WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
     Ok(statement.query_row([id.to_string()], kept).optional()?)
 }
 
 /// Makes a session, or finds the one that its key names.
 pub(in crate::sqlite) fn create(connection: &Connection, new: &NewSession) -> Result<SessionRow, Failure> {
     if let Some(key) = &new.key {
-        let sql = "SELECT * FROM sessions WHERE project = ?1 AND principal = ?2 AND request = ?3";
-        let found = connection.prepare_cached(sql)?.query_row(params![new.project, new.principal.to_string(), key], kept).optional()?;
+        let sql = format!("{SELECT} WHERE project = ?1 AND principal = ?2 AND request = ?3");
+        let found = connection.prepare_cached(&sql)?.query_row(params![new.project, new.principal.to_string(), key], kept).optional()?;
         if let Some(found) = found {
             return if found.row.agent == new.agent { Ok(found.row) } else { Err(of_another_agent(&found.row).into()) };
         }
@@ -98,7 +105,7 @@ pub(in crate::sqlite) fn list(connection: &Connection, filter: &SessionFilter) -
     // Two texts, so that each has an index that gives its order.
     let of = if filter.principal.is_some() { "principal = :principal" } else { ":principal IS NULL" };
     let sql = format!(
-        "SELECT * FROM sessions WHERE project = :project AND {of} AND id < :before AND (:until IS NULL OR updated <= :until)
+        "{SELECT} WHERE project = :project AND {of} AND id < :before AND (:until IS NULL OR updated <= :until)
             AND (:any OR status IN (SELECT value FROM json_each(:status)))
         ORDER BY id DESC LIMIT :limit"
     );

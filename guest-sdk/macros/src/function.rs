@@ -22,7 +22,7 @@ pub fn expand(kind: Kind, options: TokenStream, item: TokenStream) -> Result<Tok
     }
     let name = name(kind, &options, &function)?;
     let mut tokens = implement(kind, &options, &function, &parameters, &name, &description);
-    tokens.extend(mark(kind, &function));
+    tokens.extend(mark(kind, &options, &function));
     Ok(tokens)
 }
 
@@ -37,8 +37,20 @@ fn name(kind: Kind, options: &Options, function: &ItemFn) -> Result<String> {
 }
 
 /// Says what the function is. The one agent of a component is exported where it stands; tools wait for `plugin!`.
-fn mark(kind: Kind, function: &ItemFn) -> TokenStream {
+fn mark(kind: Kind, options: &Options, function: &ItemFn) -> TokenStream {
     let ident = &function.sig.ident;
+    let migrate = options.migrate.as_ref().map(|migrate| {
+        quote! {
+            impl ::remit::__private::Migrate for #ident {
+                fn migrate(__from: &str) -> ::remit::Result<()> {
+                    #migrate(__from)
+                }
+            }
+
+            #[cfg(target_family = "wasm")]
+            ::remit::__remit_export_migrate!(#ident);
+        }
+    });
     match kind {
         Kind::Tool => quote!(impl ::remit::__private::Tool for #ident {}),
         Kind::Agent => quote! {
@@ -52,6 +64,8 @@ fn mark(kind: Kind, function: &ItemFn) -> TokenStream {
 
             #[cfg(target_family = "wasm")]
             ::remit::__remit_export_agent!(#ident);
+
+            #migrate
         },
     }
 }

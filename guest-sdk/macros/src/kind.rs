@@ -36,7 +36,7 @@ impl Kind {
     pub fn accepts(self) -> &'static str {
         match self {
             Self::Tool => "`read`, `idempotent`, `once`, `name = \"…\"` or `title = \"…\"`",
-            Self::Agent => "`name = \"…\"` or `title = \"…\"`",
+            Self::Agent => "`name = \"…\"`, `title = \"…\"` or `migrate = a_function`",
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn tool(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The doc comment is the description; the input's type gives the input schema, the result's type the output schema.
 ///
-/// Options: `name = "…"`, `title = "…"`.
+/// Options: `name = "…"`, `title = "…"`, `migrate = a_function`. The last one, `fn(from: &str) -> remit::Result<()>`, is called before
+/// the first turn of a session whose state another component left, with the version of that one; it may use `remit::state` alone.
 ///
 /// The function takes its input as one value, and `&remit::Context` if it wants to know for whom it works; both may be left out. It
 /// stays a plain function: a test calls it. Beside it stands a hidden type of the same name, and a test of what the agent says of itself.

@@ -1,7 +1,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
-use syn::{Error, Ident, LitStr, Result, Token};
+use syn::{Error, Ident, LitStr, Path, Result, Token};
 
 use crate::kind::Kind;
 
@@ -11,6 +11,8 @@ pub struct Options {
     pub effect: Option<Effect>,
     pub name: Option<LitStr>,
     pub title: Option<LitStr>,
+    /// The function that brings an agent's state to its own form.
+    pub migrate: Option<Path>,
 }
 
 /// What may be repeated after a crash.
@@ -61,6 +63,7 @@ impl Options {
                 return set(&mut self.name, name, word);
             }
             ("title", _) => return set(&mut self.title, text(word, input)?, word),
+            ("migrate", Kind::Agent) => return set(&mut self.migrate, function(word, input)?, word),
             (other, _) => return Err(Error::new(word.span(), format!("`{other}` is not known here; expected {}", kind.accepts()))),
         };
         if self.effect.replace(effect).is_some() {
@@ -70,11 +73,17 @@ impl Options {
     }
 }
 
-fn set(slot: &mut Option<LitStr>, value: LitStr, word: &Ident) -> Result<()> {
+fn set<T>(slot: &mut Option<T>, value: T, word: &Ident) -> Result<()> {
     match slot.replace(value) {
         Some(_) => Err(Error::new(word.span(), format!("`{word}` is given twice"))),
         None => Ok(()),
     }
+}
+
+fn function(word: &Ident, input: ParseStream) -> Result<Path> {
+    let form = format!("`{word}` needs a function: {word} = a_function");
+    input.parse::<Token![=]>().map_err(|error| Error::new(error.span(), &form))?;
+    input.parse().map_err(|error| Error::new(error.span(), &form))
 }
 
 fn text(word: &Ident, input: ParseStream) -> Result<LitStr> {

@@ -73,7 +73,16 @@ fn the_description_is_the_doc_comment_without_its_margins() {
 
 #[test]
 fn an_agent_is_told_what_it_cannot_be_in_its_own_words() {
-    refuses_as(Kind::Agent, "once", "/// A. \n fn a() {}", &["`once` is not known", "expected `name = \"…\"` or `title = \"…\"`"]);
+    refuses_as(
+        Kind::Agent,
+        "once",
+        "/// A. \n fn a() {}",
+        &["`once` is not known", "expected `name = \"…\"`, `title = \"…\"` or `migrate = a_function`"],
+    );
+    refuses_as(Kind::Agent, "migrate", "/// A. \n fn a() {}", &["`migrate` needs a function: migrate = a_function"]);
+    refuses_as(Kind::Agent, "migrate = \"f\"", "/// A. \n fn a() {}", &["`migrate` needs a function"]);
+    refuses_as(Kind::Agent, "migrate = f, migrate = g", "/// A. \n fn a() {}", &["`migrate` is given twice"]);
+    refuses("migrate = f", "/// A. \n fn a() {}", &["`migrate` is not known"]);
     refuses_as(Kind::Agent, "", "fn a() {}", &["an agent needs a doc comment"]);
     refuses_as(Kind::Agent, "", "/// A. \n fn a(x: A, y: B) {}", &["an agent takes its input as one value"]);
     refuses_as(Kind::Agent, "name = \"Triage\"", "/// A. \n fn a() {}", &["`Triage` cannot be the name of an agent"]);
@@ -85,4 +94,7 @@ fn an_agent_exports_itself_and_a_tool_waits_for_the_plugin() {
     let made = |kind| expand(kind, TokenStream::new(), parse("/// A. \n fn a() {}")).unwrap().to_string();
     assert!(made(Kind::Agent).contains("__remit_export_agent"), "{}", made(Kind::Agent));
     assert!(!made(Kind::Tool).contains("export"), "{}", made(Kind::Tool));
+    assert!(!made(Kind::Agent).contains("__remit_export_migrate"), "{}", made(Kind::Agent));
+    let migrates = expand(Kind::Agent, parse("migrate = old::forms"), parse("/// A. \n fn a() {}")).unwrap().to_string();
+    assert!(migrates.contains("old :: forms (__from)") && migrates.contains("__remit_export_migrate"), "{migrates}");
 }

@@ -8,6 +8,16 @@ use crate::{Content, Error, Output, Result};
 /// A function with `#[remit::agent]`.
 pub trait Agent: Function {}
 
+/// An agent that can bring the state of another version to its own form; `#[agent]` implements it.
+pub trait Migrate {
+    /// Changes the state, which a component of the version `from` left.
+    ///
+    /// # Errors
+    ///
+    /// The agent's own.
+    fn migrate(from: &str) -> Result<()>;
+}
+
 /// Runs one turn: from the input to the output, both in JSON.
 ///
 /// # Errors

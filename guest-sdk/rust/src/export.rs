@@ -1,11 +1,12 @@
 //! The exports of a component: `remit:tool/tools` over the table that `plugin!` makes, beside it `remit:tool/reconcile` where the plugin
-//! can tell, or `remit:agent/handler` over an agent.
+//! can tell, or `remit:agent/handler` over an agent, beside it `remit:agent/migrate` where it can bring old state to its own form.
 
-use crate::agent::{self, Agent};
+use crate::agent::{self, Agent, Migrate};
 use crate::agent_bindings::exports::remit::agent::handler;
 use crate::bindings::exports::remit::tool::tools::{Definition, Failure, Guest, Json, Output};
 use crate::fate::{Fate, Reconcile};
 use crate::host::{to_guest_definition, to_guest_failure, to_guest_output};
+use crate::migrator_bindings::exports::remit::agent::migrate;
 use crate::reconciler_bindings::exports::remit::tool::reconcile;
 use crate::tool::{Plugin, dispatch};
 
@@ -40,6 +41,12 @@ impl<A: Agent> handler::Guest for A {
     }
 }
 
+impl<M: Migrate> migrate::Guest for M {
+    fn migrate_state(from: String) -> Result<(), String> {
+        M::migrate(&from).map_err(|error| error.message().to_owned())
+    }
+}
+
 /// Exports a plugin; `plugin!` calls it.
 #[doc(hidden)]
 #[macro_export]
@@ -64,5 +71,14 @@ macro_rules! __remit_export_reconcile {
 macro_rules! __remit_export_agent {
     ($agent:ident) => {
         $crate::agent_bindings::__export_agent!($agent with_types_in $crate::agent_bindings);
+    };
+}
+
+/// Exports how an agent brings its state to its own form; `#[agent]` calls it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __remit_export_migrate {
+    ($agent:ident) => {
+        $crate::migrator_bindings::__export_migrator!($agent with_types_in $crate::migrator_bindings);
     };
 }

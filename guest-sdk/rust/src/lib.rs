@@ -93,6 +93,12 @@ pub mod agent_bindings;
 #[path = "bindings/reconciler.rs"]
 #[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
 pub mod reconciler_bindings;
+#[cfg(target_family = "wasm")]
+#[doc(hidden)]
+#[rustfmt::skip]
+#[path = "bindings/migrator.rs"]
+#[allow(missing_docs, unused_imports, dead_code, clippy::all, reason = "written by tests/fixtures/bindgen")]
+pub mod migrator_bindings;
 mod agent;
 pub mod config;
 mod context;
@@ -129,13 +135,13 @@ pub use tool::{Definition, Effect};
 /// What the macros write against; not for people.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::agent::{Agent, check_agent};
+    pub use crate::agent::{Agent, Migrate, check_agent};
     pub use crate::fate::Reconcile;
     pub use crate::returned::{Infallible, Returned, Structured};
     pub use crate::schema::nothing;
     pub use crate::tool::{Arguments, Entry, Function, Plugin, Tool, check, dispatch, input_schema, names_are_unique, parse};
     #[cfg(target_family = "wasm")]
-    pub use crate::{agent_bindings, bindings, reconciler_bindings};
+    pub use crate::{agent_bindings, bindings, migrator_bindings, reconciler_bindings};
 }
 
 /// Makes the plugin of the named tools: `remit::plugin!(read, search, edit::replace);`, once in a crate.

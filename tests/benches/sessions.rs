@@ -188,6 +188,8 @@ async fn sleep(store: &Sqlite, number: u64, digest: &str) {
         input: script(json!([{ "input": "?" }])),
         key: None,
         digest: digest.to_owned(),
+        version: None,
+        migrates_from: None,
         remit: "0.1.0".to_owned(),
         seed: number,
         memory_mib: 64,

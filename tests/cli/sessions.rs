@@ -1,6 +1,6 @@
 //! Sessions as a person works with them.
 
-use remit_tests::{Shell, fixture};
+use remit_tests::{Shell, desk::marked, fixture};
 
 /// A project with the scripted agent and the tools that it may call.
 fn project() -> Shell {
@@ -69,6 +69,84 @@ fn calls_of_one_tool_in_a_row_are_one_line_of_the_timeline() {
     let session = first(&shell, &["session", "list"], "id");
     check("session_show_folded", shell.transcript(&["session", "show", &session]).to_string());
     check("session_show_full", shell.transcript(&["session", "show", &session, "--full"]).to_string());
+}
+
+#[test]
+fn an_input_to_a_session_that_is_busy_is_queued_and_has_its_turn() {
+    let shell = project();
+    let bump = |note: &str| format!(r#"{{"steps": [{{"call": {{"tool": "counter/bump", "arguments": {{"note": "{note}"}}}}}}]}}"#);
+    let asks = r#"{"steps": [{"approve": {"title": "Send it?"}}]}"#;
+    assert_eq!(shell.run(&["run", "scripted", asks, "--session", "desk"]).status.code(), Some(6));
+    check("run_queued", shell.transcript(&["run", "scripted", &bump("a"), "--session", "desk", "--key", "a"]).to_string());
+    check("run_queued_json", shell.transcript(&["run", "scripted", &bump("b"), "--session", "desk", "--json"]).to_string());
+    check("run_queued_other_input", shell.transcript(&["run", "scripted", &bump("c"), "--session", "desk", "--key", "a"]).to_string());
+    let (session, wait) = (first(&shell, &["session", "list"], "id"), first(&shell, &["approval", "list"], "id"));
+    check("session_list_queued", shell.transcript(&["session", "list"]).to_string());
+    check("session_show_queued", shell.transcript(&["session", "show", &session]).to_string());
+    assert!(shell.run(&["approval", "approve", &wait]).status.success());
+    check("resume_queued", shell.transcript(&["session", "resume", &session]).to_string());
+    check("run_key_of_queued", shell.transcript(&["run", "scripted", &bump("a"), "--session", "desk", "--key", "a"]).to_string());
+}
+
+/// The project with a session that waits in a turn of the first component, and another one served by now.
+fn upgraded() -> (Shell, String) {
+    let shell = project();
+    let marked_steps = r#"{"steps": [{"marked": true}, {"call": {"tool": "counter/bump", "arguments": {"note": "a"}}}]}"#;
+    assert_eq!(shell.run(&["run", "scripted", r#"{"steps": []}"#, "--session", "desk"]).status.code(), Some(0));
+    assert_eq!(shell.run(&["run", "scripted", marked_steps, "--session", "desk"]).status.code(), Some(6));
+    shell.write("scripted.wasm", marked());
+    let reviewed = shell.run(&["review", "--yes"]);
+    assert!(reviewed.status.success(), "{reviewed:?}");
+    let session = first(&shell, &["session", "list"], "id");
+    (shell, session)
+}
+
+#[test]
+fn a_turn_that_waits_goes_on_with_its_component_and_the_next_one_begins_with_that_of_now() {
+    let (shell, session) = upgraded();
+    check("upgraded_resume", shell.transcript(&["session", "resume", &session]).to_string());
+    check("upgraded_answer", shell.transcript(&["run", "scripted", "yes", "--session", "desk"]).to_string());
+    check("upgraded_next", shell.transcript(&["run", "scripted", r#"{"steps": [{"marked": true}]}"#, "--session", "desk"]).to_string());
+}
+
+#[test]
+fn a_turn_that_another_component_does_otherwise_has_three_ways_out() {
+    let (shell, session) = upgraded();
+    let fork = String::from_utf8(shell.run(&["session", "fork", &session]).stdout).unwrap().trim().to_owned();
+    assert!(fork.starts_with("ses_"), "{fork}");
+    let answered = shell.run(&["session", "resume", &fork]);
+    assert_eq!(answered.status.code(), Some(6), "the fork asks anew, with the component of now");
+
+    // The answer is in the journal of this one, so that the component of now has to come by the question of before.
+    shell.run(&["run", "scripted", "yes", "--session", "desk"]);
+    let late = String::from_utf8(shell.run(&["session", "fork", &session, "--at", "5"]).stdout).unwrap().trim().to_owned();
+    check("diverged", shell.transcript(&["session", "resume", &late]).to_string());
+    check("diverged_again", shell.transcript(&["session", "resume", &late]).to_string());
+    check("diverged_other_component", shell.transcript(&["session", "resume", &late, "--component", "sha256:0"]).to_string());
+    check("diverged_before", shell.transcript(&["session", "fork", &late, "--at", "1"]).to_string());
+    check("diverged_abandon", shell.transcript(&["session", "abandon", &late]).to_string());
+}
+
+#[test]
+fn a_turn_whose_component_is_gone_has_ways_out_too() {
+    let (shell, session) = upgraded();
+    std::fs::remove_dir_all(shell.cwd().join(".remit/components")).unwrap();
+    check("component_gone", shell.transcript(&["session", "resume", &session]).to_string());
+    check("component_gone_abandon", shell.transcript(&["session", "abandon", &session]).to_string());
+}
+
+#[test]
+fn a_turn_in_quarantine_is_tried_once_more_with_its_own_component() {
+    let shell = project();
+    let steps = r#"{"steps": [{"call": {"tool": "counter/bump", "arguments": {"note": "a"}}}, {"sleep_ms": 3600000}]}"#;
+    assert_eq!(shell.run(&["run", "scripted", steps, "--session", "desk"]).status.code(), Some(6));
+    assert!(shell.run(&["backup", "copy"]).status.success());
+    assert!(shell.run(&["restore", "copy", "--yes"]).status.success());
+    let session = first(&shell, &["session", "list"], "id");
+    let quarantined = shell.run(&["session", "resume", &session]);
+    let said = String::from_utf8_lossy(&quarantined.stderr).into_owned();
+    let digest = said.split("--component ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{said}"));
+    check("retry_what_was_cancelled", shell.transcript(&["session", "resume", &session, "--component", digest]).to_string());
 }
 
 #[test]

@@ -17,10 +17,12 @@ use remit_core::{
     clock::Timestamp,
     id::{SessionId, WaitId},
     identity::Principal,
-    journal::Line,
-    store::{Append, Claim, Decision, Import, Later, NewSession, Place, SessionFilter, SessionRow, SessionStore, WaitRow},
+    journal::{Body, Line, Record},
+    store::{
+        Append, Claim, Decision, Import, Later, NewSession, Place, QueuedInput, SessionFilter, SessionRow, SessionStore, Status, WaitRow,
+    },
 };
-use remit_runtime::TurnEnd;
+use remit_runtime::{TurnEnd, Verdict};
 use remit_store::Sqlite;
 use remit_tests::desk::{Desk, Setup, call, executions, script};
 use serde_json::{Value, json};
@@ -87,6 +89,12 @@ impl SessionStore for Deadly {
     fn session_revert(&self, id: SessionId, epoch: u64, seq: u64, place: Place, at: Timestamp) -> Later<'_, ()> {
         self.inner.session_revert(id, epoch, seq, place, at)
     }
+    fn input_queue(&self, id: SessionId, input: QueuedInput) -> Later<'_, Option<u32>> {
+        self.around(self.inner.input_queue(id, input))
+    }
+    fn input_list(&self, id: SessionId) -> Later<'_, Vec<QueuedInput>> {
+        self.inner.input_list(id)
+    }
     fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()> {
         self.inner.session_kill(id, detail, at)
     }
@@ -130,6 +138,64 @@ fn steps() -> Value {
     steps.into()
 }
 
+/// The process that dies while inputs wait: gives one more, and runs what waits.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the tests beside it"]
+async fn queue_child() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let folder = Path::new(&folder);
+    let left = std::env::var(AT).expect("the boundary").parse().expect("a number");
+    let inner = Sqlite::open(&folder.join("state")).expect("a store");
+    let store = Arc::new(Deadly { inner, left: AtomicU64::new(left) });
+    let desk = Desk::with_store(folder, Setup::default(), store).await;
+    let session = std::fs::read_to_string(folder.join("session")).expect("a session").parse().expect("its id");
+    desk.go(Some(session), Some(&input(3)), Some("3")).await.expect("an input");
+    while desk.row(session).await.queued > 0 || desk.row(session).await.status != Status::Idle {
+        desk.resume(session).await.expect("a turn");
+    }
+}
+
+fn input(number: u32) -> String {
+    script(json!([call("strike", &number.to_string()), { "put": { "key": number.to_string(), "value": number } }]))
+}
+
+/// A session in a turn that was cut off after its effect, for which two inputs wait.
+async fn busy(folder: &Path) -> SessionId {
+    let desk = Desk::open(folder, Setup::default()).await;
+    let session = desk.run(json!([call("strike", "0"), { "approve": { "title": "?" } }])).await.expect("a turn").session;
+    for number in [1, 2] {
+        desk.go(Some(session), Some(&input(number)), Some(&number.to_string())).await.expect("an input");
+    }
+    let wait = desk.waits(session).await[0].id;
+    desk.host.decide(&desk.ada(), "desk", wait, Verdict::Approve(None)).await.expect("a yes");
+    std::fs::write(folder.join("session"), session.to_string()).expect("a file");
+    session
+}
+
+#[test]
+fn killed_at_every_boundary_an_input_that_waits_has_its_turn_once_and_in_its_order() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for at in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let session = runtime.block_on(busy(folder.path()));
+        let whole = run_of("queue_child", folder.path(), at);
+        assert!(whole || run_of("queue_child", folder.path(), 0), "it goes on");
+        let desk = runtime.block_on(Desk::open(folder.path(), Setup::default()));
+        let records = runtime.block_on(desk.host.journal(&desk.ada(), "desk", session, 0)).unwrap();
+        let key = |record: &Record| if let Body::TurnStart(start) = &record.body { start.key.clone() } else { None };
+        assert_eq!(records.iter().filter_map(key).collect::<Vec<_>>(), ["1", "2", "3"], "killed at boundary {at}");
+        assert_eq!(records.iter().filter(|record| matches!(record.body, Body::TurnEnd { .. })).count(), 4, "killed at boundary {at}");
+        let mut notes: Vec<_> = executions(folder.path()).iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
+        let executed = notes.len();
+        notes.dedup();
+        assert_eq!(notes.len(), executed, "killed at boundary {at}: an effect happened twice");
+        if whole {
+            assert!(at > 15, "only {at} boundaries");
+            break;
+        }
+    }
+}
+
 /// The process that dies: runs the script, or goes on with it, and acknowledges the result in a file.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by the tests beside it"]
@@ -146,11 +212,11 @@ async fn child() {
     file.write_all(format!("{} {output}", ran.session).as_bytes()).expect("written");
 }
 
-fn start(folder: &Path, at: u64) -> Command {
+fn start(child: &str, folder: &Path, at: u64) -> Command {
     static GUESTS: OnceLock<tempfile::TempDir> = OnceLock::new();
     let guests = GUESTS.get_or_init(|| tempfile::tempdir().expect("a folder"));
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["session::crash::child", "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder).env(AT, at.to_string());
+    command.args([&format!("session::crash::{child}"), "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder).env(AT, at.to_string());
     command.envs(remit_tests::handed_on(guests.path(), &["agent", "counter"]));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
@@ -158,7 +224,11 @@ fn start(folder: &Path, at: u64) -> Command {
 
 /// Runs the child to its end; whether it ended by itself.
 fn run(folder: &Path, at: u64) -> bool {
-    let ended = start(folder, at).output().expect("it starts");
+    run_of("child", folder, at)
+}
+
+fn run_of(child: &str, folder: &Path, at: u64) -> bool {
+    let ended = start(child, folder, at).output().expect("it starts");
     if ended.status.signal() == Some(9) {
         return false;
     }
@@ -249,7 +319,7 @@ fn long_crash() {
     while killed < kills {
         let folder = tempfile::tempdir().unwrap();
         loop {
-            let mut child = start(folder.path(), 0).stderr(Stdio::null()).spawn().unwrap();
+            let mut child = start("child", folder.path(), 0).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(Duration::from_micros(20_000 + random.next_u64() % 160_000));
             child.kill().unwrap();
             if child.wait().unwrap().success() {

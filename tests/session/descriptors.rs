@@ -59,7 +59,7 @@ async fn child() {
                     Ok(ran) => match ran.end {
                         TurnEnd::Done(output) => json!({ "done": ran.session, "output": output }),
                         TurnEnd::Failed(error) => json!({ "failed": ran.session, "kind": error.kind }),
-                        TurnEnd::Waiting(_) => json!({ "waiting": ran.session }),
+                        TurnEnd::Waiting(_) | TurnEnd::Queued(_) => json!({ "waiting": ran.session }),
                     },
                     Err(error) => json!({ "error": error.kind, "message": error.message }),
                 };

@@ -1,9 +1,12 @@
 //! Sessions: turns, waits, crashes.
 
+mod audit;
 mod authority;
 mod crash;
 mod descriptors;
+mod migrate;
 mod past;
+mod queue;
 mod settle;
 mod turns;
 mod upstream;

@@ -3,7 +3,7 @@
 use remit_core::{
     Kind,
     journal::{Body, Past},
-    store::{Status, WaitState},
+    store::{Append, Status, WaitState},
 };
 use remit_runtime::TurnEnd;
 use remit_tests::desk::{Desk, Setup, call, log};
@@ -67,6 +67,34 @@ async fn an_abandoned_turn_has_failed_and_its_session_takes_inputs_again() {
         _ => None,
     });
     assert_eq!(failed, Some("abandoned by `user:ada`"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantine_is_lifted_for_the_component_that_the_turn_began_with_and_no_other() {
+    let (_folder, desk) = desk().await;
+    let session = desk.run(json!([call("bump", "a"), { "input": "?" }])).await.unwrap().session;
+    let claim = desk.store.session_claim(session).await.unwrap();
+    let (epoch, at) = (claim.row.epoch, claim.row.updated);
+    let (records, opened, used) = (Vec::new(), Vec::new(), Vec::new());
+    let (status, detail) = (Status::Quarantined, "a fault".to_owned());
+    desk.store.session_append(Append { session, epoch, at, records, opened, used, open: None, close: None, status, detail }).await.unwrap();
+    desk.store.session_release(session, epoch).await.unwrap();
+    let error = desk.resume(session).await.unwrap_err();
+    let records = desk.host.journal(&desk.ada(), "desk", session, 0).await.unwrap();
+    let Body::TurnStart(start) = &records[0].body else { panic!("{records:?}") };
+    let ways = [
+        format!("look at it: remit session show {session}"),
+        format!("try it once more with the component that it began with: remit session resume {session} --component {}", start.digest),
+        "begin again with the component of now: remit run scripted INPUT".to_owned(),
+        format!("end the turn as failed: remit session abandon {session}"),
+    ];
+    assert_eq!((error.kind, error.hints), (Kind::Diverged, ways.to_vec()));
+    assert_eq!(desk.host.retry(&desk.ada(), "desk", session, "sha256:0").await.unwrap_err().kind, Kind::Conflict);
+    assert_eq!(desk.row(session).await.status, Status::Quarantined);
+    desk.host.retry(&desk.ada(), "desk", session, &start.digest).await.unwrap();
+    assert_eq!(desk.row(session).await.status, Status::Waiting);
+    let done = desk.go(Some(session), Some("x"), None).await.unwrap();
+    assert_eq!((log(&done)[1].clone(), desk.executions().len()), (json!("x"), 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

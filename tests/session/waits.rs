@@ -112,16 +112,6 @@ async fn a_session_that_waits_for_an_input_takes_the_next_one_as_the_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_waits_for_an_approval_takes_no_input() {
-    let folder = tempfile::tempdir().unwrap();
-    let desk = Desk::open(folder.path(), asking()).await;
-    let (session, _) = waiting(&desk, json!([call("strike", "it")])).await;
-    let error = desk.more(session, json!([])).await.unwrap_err();
-    assert_eq!(error.kind, Kind::Conflict);
-    assert_eq!(error.hints, [format!("go on with it first: remit session resume {session}")]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_sleeping_turn_wakes_when_its_time_has_come() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path(), Setup::default()).await;

@@ -11,14 +11,16 @@ use std::{
 
 use remit_core::{
     Result,
+    audit::AuditSink,
     clock::{Clock, Timestamp},
     grant::{Grants, line},
     id::SessionId,
     identity::{Context, Role},
     limit::CallLimits,
+    plugin::{Definition, Digest, manifest::Manifest, section::Section},
     store::{SessionRow, SessionStore, WaitRow},
 };
-use remit_runtime::{Host, Patience, Plugin, Project, Ran, RunRequest, TurnEnd, services::SystemClock};
+use remit_runtime::{Host, Patience, Plugin, Project, Ran, RunRequest, TurnEnd, project::embed, services::SystemClock};
 use remit_store::Sqlite;
 use serde_json::{Value, json};
 
@@ -57,6 +59,10 @@ pub struct Setup {
     pub tools: Option<String>,
     /// Bytes put behind the counter's component, so that it is another one.
     pub changed: bool,
+    /// Where audit records go.
+    pub audit: Option<Arc<dyn AuditSink>>,
+    /// The agent's component, in place of the fixture as it is.
+    pub agent: Option<Arc<[u8]>>,
     /// What the guest `hostile` is granted; without it, the guest is not there.
     pub hostile: Option<Vec<String>>,
 }
@@ -83,12 +89,18 @@ impl Desk {
     pub async fn with_store(folder: &Path, setup: Setup, store: Arc<dyn SessionStore>) -> Self {
         let clock = Arc::new(Shifted::default());
         let cache = build::workspace().join("target/test-cache");
+        let kept = folder.join("components");
+        std::fs::create_dir_all(&kept).expect("a folder");
+        let component = setup.agent.clone().unwrap_or_else(|| build::fixture("agent"));
+        std::fs::write(kept.join(Digest::of(&component).hex()), &component).expect("kept");
+        let components = move |digest: &Digest| Ok(std::fs::read(kept.join(digest.hex())).ok());
         let builder = Host::builder().cache_dir(cache).worker(build::remit()).sessions(store.clone()).clock(clock.clone());
-        let host = builder.build().expect("a host");
+        let builder = setup.audit.clone().into_iter().fold(builder, |builder, audit| builder.audit(audit));
+        let host = builder.components(Arc::new(components)).build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");
         let tools = setup.tools.clone().unwrap_or_else(|| "tools counter/*".to_owned());
         let tools: Vec<&str> = tools.split('\n').collect();
-        let mut agent = host.plugin("scripted", build::fixture("agent")).await.expect("an agent").granted(grants(&tools));
+        let mut agent = host.plugin("scripted", component).await.expect("an agent").granted(grants(&tools));
         agent.limits = setup.limits.unwrap_or(agent.limits);
         let mut counter = plugin(&host, setup.changed).await.granted(grants(&["fs work:/work:write"]));
         counter.ask = setup.ask;
@@ -130,9 +142,12 @@ impl Desk {
     /// The same, with `user:ada` in this role.
     pub async fn go_as(&self, role: Role, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
         let context = self.host.context("user:ada".parse().expect("a principal"), role)?;
-        let request =
-            RunRequest { project: "desk", agent: "scripted", session, name: None, input, key, patience: Patience::default(), events: None };
-        self.host.run(&context, &request).await
+        self.host.run(&context, &request(session, input, key, false)).await
+    }
+
+    /// Runs as it is told, and waits for whatever it has to.
+    pub async fn stay(&self, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
+        self.host.run(&self.ada(), &request(session, input, key, true)).await
     }
 
     /// What a session waits for.
@@ -149,6 +164,34 @@ impl Desk {
     pub fn executions(&self) -> Vec<String> {
         executions(&self.folder)
     }
+}
+
+/// What the agent of a desk is asked.
+pub fn request<'a>(session: Option<SessionId>, input: Option<&'a str>, key: Option<&'a str>, people: bool) -> RunRequest<'a> {
+    let patience = Patience { people, time: Duration::ZERO };
+    RunRequest { project: "desk", agent: "scripted", session, name: None, input, key, patience, events: None }
+}
+
+/// The scripted agent as its version `version`, which says this of itself.
+pub async fn versioned(version: &str, definition: impl FnMut(&mut Definition)) -> Arc<[u8]> {
+    let raw = build::fixture("agent");
+    let mut definitions = Host::builder().build().expect("a host").definitions("scripted", &raw).await.expect("what it says");
+    definitions.iter_mut().take(1).for_each(definition);
+    let manifest = format!(
+        "version = 1\n[plugin]\nname = \"scripted\"\nversion = \"{version}\"\ndescription = \"Does steps.\"\n[declares]\ntools = [{{ allow = [\"counter/*\"], reason = \"steps\" }}]\n"
+    );
+    let manifest = Manifest::parse("plugin.toml", manifest.as_bytes()).expect("a manifest");
+    embed(&raw, &Section::new(&manifest, definitions).expect("a section")).expect("a component").into()
+}
+
+/// The scripted agent with another prompt at its step `marked`: code that does something else at the same place.
+pub fn marked() -> Arc<[u8]> {
+    let (one, other) = (b"the first component asks", b"the other component asks");
+    let mut bytes = build::fixture("agent").to_vec();
+    let places: Vec<usize> = bytes.windows(one.len()).enumerate().filter(|(_, part)| part == one).map(|(place, _)| place).collect();
+    let [place] = places[..] else { panic!("the prompt stands at {places:?}") };
+    bytes[place..place + one.len()].copy_from_slice(other);
+    bytes.into()
 }
 
 /// The executions in a desk's folder.

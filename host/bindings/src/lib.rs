@@ -47,6 +47,21 @@ pub mod agent {
     });
 }
 
+/// What an agent component may export besides: `remit:agent/migrate`.
+pub mod migrator {
+    wasmtime::component::bindgen!({
+        path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0", "../../wit/agent/0.1.0"],
+        inline: "
+            package remit:bindings;
+            world migrator {
+                export remit:agent/migrate@0.1.0;
+            }
+        ",
+        world: "remit:bindings/migrator",
+        exports: { default: async },
+    });
+}
+
 /// `wasi:config`, `wasi:keyvalue` and `wasi:logging`: the drafts, matched exactly.
 pub mod wasi {
     wasmtime::component::bindgen!({

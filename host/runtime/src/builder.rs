@@ -16,7 +16,7 @@ use remit_core::{
 use wasmtime::component::Linker;
 
 use crate::{
-    capability::{self, Call, CallState, Services, http},
+    capability::{self, Call, CallState, Components, Services, http},
     engine::{Engine, Guests, PoolSettings, Progress, Settings},
     host::{Host, Inner},
     quota::{Quota, Quotas},
@@ -77,6 +77,7 @@ pub struct Builder {
     secrets: Option<Arc<dyn SecretSource>>,
     kv: Option<Arc<dyn KvStore>>,
     sessions: Option<Arc<dyn SessionStore>>,
+    components: Option<Components>,
     clock: Option<Arc<dyn Clock>>,
     gateway: Option<http::Gateway>,
     custom: Vec<Arc<dyn AnyCapability>>,
@@ -143,6 +144,13 @@ impl Builder {
         self
     }
 
+    /// Finds earlier components of agents there: a turn goes on with the one that it began with.
+    #[must_use]
+    pub fn components(mut self, components: Components) -> Self {
+        self.components = Some(components);
+        self
+    }
+
     /// Takes time from there.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -195,6 +203,7 @@ impl Builder {
             secrets: self.secrets.unwrap_or_else(|| Arc::new(NoSecrets)),
             kv: self.kv.unwrap_or_else(|| Arc::new(MemoryKv::default())),
             sessions: self.sessions,
+            components: self.components,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             gateway: match self.gateway {
                 Some(gateway) => gateway,

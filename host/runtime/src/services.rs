@@ -93,7 +93,7 @@ impl JsonLines {
 
 impl AuditSink for JsonLines {
     fn record(&self, record: &AuditRecord<'_>) -> Result<()> {
-        let failed = |error: String| Error::host("the audit log could not be written, so the result is withheld", error);
+        let failed = |error: String| Error::host("the audit log could not be written, so what it is about is withheld", error);
         let mut line = serde_json::to_vec(record).map_err(|error| failed(error.to_string()))?;
         line.push(b'\n');
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);

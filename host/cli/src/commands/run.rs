@@ -5,9 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use remit_core::{
     Error, Kind,
     id::SessionId,
-    identity::Role,
-    plugin::text::visible_lines,
-    project::Plugin,
+    identity::{Context, Role},
+    plugin::{Digest, text::visible_lines},
     store::{SessionRow, Status, WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::{Host, Patience, Project, Ran, RunRequest, TurnEnd, project::OpenProject};
@@ -28,7 +27,8 @@ const TIMER_PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// A new session is made, or the one with --session goes on: with a new turn, or, where it waits for an input, with an answer. What
 /// the agent did is in the session's journal before it is shown; a turn that was cut off goes on with `remit session resume`.
-/// The exit code is 6 when the turn waits: for a person, or for a time that is more than a minute away.
+/// The exit code is 6 when the turn waits: for a person, or for a time that is more than a minute away. Where the session is in another
+/// turn, the input is queued: the exit code is 6, or with --wait its result is waited for.
 ///
 /// Examples:
 ///   remit run triage '{"inbox": "/inbox"}'
@@ -48,7 +48,7 @@ pub struct RunAgent {
     /// Names the input: the same key gives the recorded result instead of doing it again
     #[arg(long)]
     key: Option<String>,
-    /// Stay until the turn ends, whatever it waits for
+    /// Stay until the turn ends, whatever it waits for, and whatever comes before it
     #[arg(long)]
     wait: bool,
 }
@@ -61,7 +61,7 @@ impl super::Run {
             name => (None, name),
         };
         let input = arguments.input.as_deref().map(|input| self.text(Some(input))).transpose()?;
-        let host = self.agent_host(&project, &arguments.agent, session)?;
+        let host = self.agent_host(&project, &arguments.agent)?;
         let asked = RunRequest {
             project: &project.project.name,
             agent: &arguments.agent,
@@ -72,17 +72,18 @@ impl super::Run {
             patience: Patience { people: arguments.wait, time: TIMER_PATIENCE },
             events: Some(Arc::new(call::show)),
         };
-        self.go(&host, &asked, true)
+        self.go(&host, &asked, false)
     }
 
-    /// Runs a turn to its end or to where it waits, and shows what came of it.
-    pub(super) fn go(&self, host: &Host, asked: &RunRequest<'_>, empty: bool) -> anyhow::Result<Exit> {
+    /// Runs a turn to its end or to where it waits, and shows what came of it. Then come the inputs that wait for this session: `resumes`
+    /// says whether they are this command's business, or it was about its own input.
+    pub(super) fn go(&self, host: &Host, asked: &RunRequest<'_>, resumes: bool) -> anyhow::Result<Exit> {
         let mut context = host.context(self.environment.principal.clone(), Role::Owner)?;
         context.time_zone.clone_from(&self.environment.time_zone);
         let ran = self.block_on(async {
             let ran = host.run(&context, asked).await;
             // Without an input a turn goes on; between turns, a new one begins with an empty input.
-            let begins = matches!(&ran, Err(error) if error.code == Some("E-IDLE")) && empty;
+            let begins = matches!(&ran, Err(error) if error.code == Some("E-IDLE")) && !resumes;
             Ok(if begins { host.run(&context, &RunRequest { input: Some("{}"), ..asked.clone() }).await } else { ran })
         })?;
         let ran = match ran {
@@ -90,7 +91,55 @@ impl super::Run {
             Err(error) if error.kind == Kind::Invalid => return Ok(refuse(&error, Exit::Failed, self.global.json)),
             ran => ran?,
         };
-        Ok(if self.global.json { print_json(&ran) } else { print(&ran, asked.agent, &self.environment.principal.to_string()) })
+        let exit = self.print_ran(&ran, asked.agent);
+        match ran.end {
+            TurnEnd::Done(_) | TurnEnd::Failed(_) => Ok(self.go_on(host, &context, asked, ran.session, resumes)?.unwrap_or(exit)),
+            TurnEnd::Waiting(_) | TurnEnd::Queued(_) => Ok(exit),
+        }
+    }
+
+    /// Runs the inputs that wait for a session whose turn has ended. Returns how the last one ended where they are this command's business.
+    fn go_on(
+        &self,
+        host: &Host,
+        context: &Context,
+        asked: &RunRequest<'_>,
+        session: SessionId,
+        resumes: bool,
+    ) -> anyhow::Result<Option<Exit>> {
+        let events = asked.events.clone().filter(|_| resumes);
+        let next = RunRequest { session: Some(session), name: None, input: None, key: None, events, ..asked.clone() };
+        let mut exit = None;
+        loop {
+            let ran = self.block_on(async {
+                let row = host.session(context, asked.project, session).await?;
+                let waits = row.queued > 0 && row.status == Status::Idle;
+                Ok(if waits { Some(host.run(context, &next).await) } else { None })
+            })?;
+            let ran = match ran {
+                // Somebody else went on with it, or nothing is left.
+                None => return Ok(exit),
+                Some(Err(error)) if error.kind == Kind::Conflict => return Ok(exit),
+                Some(ran) => ran?,
+            };
+            if resumes {
+                exit = Some(self.print_ran(&ran, asked.agent));
+            } else {
+                let how = match &ran.end {
+                    TurnEnd::Done(_) => "done".to_owned(),
+                    TurnEnd::Failed(error) => format!("failed: {}", visible_lines(&error.message, 400)),
+                    TurnEnd::Waiting(_) | TurnEnd::Queued(_) => "waits".to_owned(),
+                };
+                output::note(&format!("{HEAD}{session}{HEAD:#} turn {} of an input that was queued: {how}", ran.turn));
+            }
+            if let TurnEnd::Waiting(_) | TurnEnd::Queued(_) = ran.end {
+                return Ok(exit);
+            }
+        }
+    }
+
+    fn print_ran(&self, ran: &Ran, agent: &str) -> Exit {
+        if self.global.json { print_json(ran) } else { print(ran, agent, &self.environment.principal.to_string()) }
     }
 
     /// A host on the sessions of `project`.
@@ -99,19 +148,20 @@ impl super::Run {
     /// Those of opening the store, and of building a host.
     pub(super) fn session_host(&self, project: &OpenProject) -> anyhow::Result<Host> {
         let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
-        Ok(self.builder(Some(project))?.kv(store.clone()).sessions(store).build()?)
+        let state = project.state.clone();
+        let components = Arc::new(move |digest: &Digest| state.component(digest));
+        Ok(self.builder(Some(project))?.kv(store.clone()).sessions(store).components(components).build()?)
     }
 
-    /// A host with an agent and the tools that it may call. An agent that is in a turn of `session` is served with the component that
-    /// the turn began with.
-    pub(super) fn agent_host(&self, project: &OpenProject, name: &str, session: Option<SessionId>) -> anyhow::Result<Host> {
+    /// A host with an agent and the tools that it may call.
+    pub(super) fn agent_host(&self, project: &OpenProject, name: &str) -> anyhow::Result<Host> {
         let agent = project.plugin(name)?;
         if !agent.agent {
             let error = Error::invalid(format!("`{name}` is a plugin, not an agent"));
             return Err(error.hint(format!("call one of its tools: remit call {name} TOOL")).into());
         }
         let host = self.session_host(project)?;
-        let mut plugins = vec![self.pinned(&host, project, agent, session)?];
+        let mut plugins = vec![self.approved(project, agent)?];
         // All of them: tools may call tools of plugins that the agent itself may not call.
         for plugin in project.project.plugins.values().filter(|plugin| !plugin.agent) {
             match self.approved(project, plugin) {
@@ -124,41 +174,6 @@ impl super::Run {
             Some((_, error)) => Err(error.into()),
             None => Ok(host),
         }
-    }
-
-    /// The agent with the component of the turn that `session` is in, or as it is now.
-    fn pinned(
-        &self,
-        host: &Host,
-        project: &OpenProject,
-        agent: &Plugin,
-        session: Option<SessionId>,
-    ) -> anyhow::Result<remit_runtime::Plugin> {
-        let mut plugin = self.approved(project, agent)?;
-        let Some(id) = session else { return Ok(plugin) };
-        let context = host.context(self.environment.principal.clone(), Role::Owner)?;
-        let pinned = self.block_on(async {
-            let row = host.session(&context, &project.project.name, id).await?;
-            if !matches!(row.status, Status::Running | Status::Waiting | Status::Quarantined) {
-                return Ok(None);
-            }
-            let first = host.journal(&context, &project.project.name, id, row.turn_seq).await?.into_iter().next();
-            Ok(match first.map(|record| record.body) {
-                Some(remit_core::journal::Body::TurnStart(start)) => Some(start.digest),
-                _ => None,
-            })
-        })?;
-        let Some(pinned) = pinned.filter(|digest| *digest != plugin.digest.to_string()) else { return Ok(plugin) };
-        let digest = pinned.parse()?;
-        let kept = project.state.component(&digest)?;
-        let bytes = kept.ok_or_else(|| {
-            let error = Error::new(Kind::Conflict, format!("the turn began with a component of `{}` that is no longer kept", agent.name));
-            error.hint(format!("end the session: remit session kill {id}"))
-        })?;
-        output::note(&format!("the turn goes on with the component that it began with, {digest}"));
-        plugin.source = remit_runtime::plugin::Source::Bytes(bytes.into());
-        plugin.digest = digest;
-        Ok(plugin)
     }
 
     /// The project and a host on its sessions, for commands that run no agent.
@@ -190,6 +205,10 @@ pub(super) fn print_wait(wait: &WaitRow) {
 }
 
 fn print(ran: &Ran, agent: &str, principal: &str) -> Exit {
+    if let TurnEnd::Queued(place) = ran.end {
+        print_queued(ran.session, place);
+        return Exit::Waiting;
+    }
     output::note(&format!("{HEAD}{}{HEAD:#} turn {} of `{agent}` as {principal} (owner)", ran.session, ran.turn));
     if !ran.output.is_empty() {
         output::note(ran.output.trim_end());
@@ -209,9 +228,21 @@ fn print(ran: &Ran, agent: &str, principal: &str) -> Exit {
             waits.iter().filter(|wait| wait.state == WaitState::Open).for_each(print_wait);
             Exit::Waiting
         }
+        TurnEnd::Queued(_) => Exit::Waiting,
     };
     ran.denials.iter().for_each(|denial| call::print_denial(denial, &BTreeSet::new()));
     exit
+}
+
+/// Says what becomes of an input that has to wait.
+fn print_queued(session: SessionId, place: u32) {
+    match place {
+        0 => output::note("taken by the process that runs the session"),
+        place => output::note(&format!("queued as no. {place}")),
+    }
+    output::note(&format!(
+        "  to follow it: remit session show {session}   or, where nobody runs the session: remit session resume {session}"
+    ));
 }
 
 /// JSON on several lines, safe to show.
@@ -241,6 +272,11 @@ fn print_json(ran: &Ran) -> Exit {
         TurnEnd::Waiting(waits) => {
             super::add(&mut document, "status", json!("waiting"));
             super::add(&mut document, "waits", json!(waits));
+            Exit::Waiting
+        }
+        TurnEnd::Queued(place) => {
+            super::add(&mut document, "status", json!("queued"));
+            super::add(&mut document, "place", json!(place));
             Exit::Waiting
         }
     };

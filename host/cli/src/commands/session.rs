@@ -47,13 +47,18 @@ pub struct List {
     before: Option<String>,
 }
 
-/// Go on with a turn that was cut off or waits
+/// Go on with a turn that was cut off or waits, and then with the inputs that were queued
+///
+/// A turn goes on with the component that it began with, also where the project serves another one by now.
 ///
 /// Example: remit session resume ses_01k…
 #[derive(Debug, clap::Args)]
 pub struct Resume {
     /// The session
     session: String,
+    /// Try a turn that is quarantined once more, with this component: the one that it began with
+    #[arg(long, value_name = "DIGEST")]
+    component: Option<String>,
     /// Stay until the turn ends, whatever it waits for
     #[arg(long)]
     wait: bool,
@@ -135,7 +140,10 @@ impl super::Run {
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
         let row = self.block_on(async { Ok(host.session(&context, &project.project.name, id).await?) })?;
         drop(host);
-        let host = self.agent_host(&project, &row.agent, Some(id))?;
+        let host = self.agent_host(&project, &row.agent)?;
+        if let Some(component) = &arguments.component {
+            self.block_on(async { Ok(host.retry(&context, &project.project.name, id, component).await?) })?;
+        }
         let asked = RunRequest {
             project: &project.project.name,
             agent: &row.agent,
@@ -146,7 +154,7 @@ impl super::Run {
             patience: Patience { people: arguments.wait, time: Duration::from_secs(60) },
             events: Some(std::sync::Arc::new(super::call::show)),
         };
-        self.go(&host, &asked, false)
+        self.go(&host, &asked, true)
     }
 
     fn session_kill(&self, arguments: &Kill) -> anyhow::Result<Exit> {
@@ -212,8 +220,9 @@ pub(super) fn print_row(row: &SessionRow) {
     };
     let detail = remit_core::plugin::text::visible(&row.detail, 80);
     let (status, turns) = (status(row), row.turns);
+    let queued = if row.queued > 0 { format!("{} queued  ", row.queued) } else { String::new() };
     output::line(&format!(
-        "{}  {style}{status:<11}{style:#}  {:<16}  {turns:>3} turns  {}  {detail}",
+        "{}  {style}{status:<11}{style:#}  {:<16}  {turns:>3} turns  {}  {queued}{detail}",
         row.id,
         row.agent,
         when(row.updated)

@@ -95,7 +95,7 @@ impl super::Run {
         let row = self.block_on(async { Ok(host.session(&context, name, id).await?) })?;
         drop(host);
         // The agent is loaded, so that the new session is pinned to the component that is served now.
-        let host = self.agent_host(&project, &row.agent, None)?;
+        let host = self.agent_host(&project, &row.agent)?;
         let fork = self.block_on(async { Ok(host.fork(&context, name, id, arguments.at).await?) })?;
         self.print_new(&fork, &format!("forked from {id}"));
         Ok(Exit::Done)

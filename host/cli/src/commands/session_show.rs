@@ -103,7 +103,8 @@ fn print_head(row: &SessionRow) {
         (by, Status::Killed) => format!(", killed {}", visible(by, 400)),
         (detail, _) => format!(": {}", visible(detail, 400)),
     };
-    output::line(&format!("  begun {}, {}{detail}", when(row.created), counted(row.turns as usize, "turn")));
+    let queued = if row.queued > 0 { format!(", {} queued", counted(row.queued as usize, "input")) } else { String::new() };
+    output::line(&format!("  begun {}, {}{queued}{detail}", when(row.created), counted(row.turns as usize, "turn")));
 }
 
 /// `1 turn`, `2 turns`.

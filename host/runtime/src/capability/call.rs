@@ -7,10 +7,12 @@ use std::{
 };
 
 use remit_core::{
+    Result,
     audit::AuditSink,
     clock::Clock,
     grant::{Decision, Request, Resolved, decide},
     identity::Context,
+    plugin::Digest,
     secret::SecretSource,
     store::{KvStore, SessionStore},
 };
@@ -30,6 +32,8 @@ pub struct Services {
     pub kv: Arc<dyn KvStore>,
     /// Where sessions are kept, where they are.
     pub sessions: Option<Arc<dyn SessionStore>>,
+    /// Components that are kept by their digests.
+    pub components: Option<Components>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Name lookup and TLS of the HTTP gateway.
@@ -43,6 +47,9 @@ pub struct Rights {
     /// The granted folders and files, opened.
     pub mounts: Vec<fs::OpenMount>,
 }
+
+/// Finds the component with a digest, if it is kept.
+pub type Components = Arc<dyn Fn(&Digest) -> Result<Option<Vec<u8>>> + Send + Sync>;
 
 /// Takes what running guests tell.
 pub type Events = Arc<dyn Fn(Event) + Send + Sync>;

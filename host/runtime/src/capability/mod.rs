@@ -16,7 +16,7 @@ pub mod stdio;
 pub mod tools;
 
 pub use basics::Event;
-pub use call::{Call, CallState, Events, Rights, Services};
+pub use call::{Call, CallState, Components, Events, Rights, Services};
 pub use denials::Denials;
 
 use wasmtime::component::Linker;

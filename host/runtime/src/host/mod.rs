@@ -16,7 +16,7 @@ use std::{
 
 use remit_core::{
     Error, Result,
-    audit::{AuditRecord, Metering, Outcome as Ending},
+    audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
     grant::{Denial, Grants},
     id::CallId,
     identity::{Context, Principal, Role},
@@ -411,7 +411,7 @@ impl Inner {
 
     fn audit<T>(&self, context: &Context, request: &Request<'_>, running: &Running, denials: &[Denial], result: Result<T>) -> Result<T> {
         let digest = running.digest.map(|digest| digest.to_string()).unwrap_or_else(|| "unknown".to_owned());
-        let record = AuditRecord {
+        let record = AuditRecord::Call(CallRecord {
             at: self.services.clock.now(),
             call: context.call,
             principal: &context.principal,
@@ -428,7 +428,7 @@ impl Inner {
             },
             denials,
             metering: running.metering,
-        };
+        });
         self.services.audit.record(&record)?;
         result
     }

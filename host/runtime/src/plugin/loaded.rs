@@ -7,7 +7,6 @@ use std::{
 };
 
 use remit_bindings::{
-    agent::AgentPre,
     reconciler::{ReconcilerPre, exports::remit::tool::reconcile::Fate as GuestFate},
     tool::{ToolPre, remit::tool::types::Failure},
 };
@@ -35,7 +34,7 @@ use crate::{
     capability::{CallState, Rights, fs},
     engine::{Engine, Failed},
     output::Output,
-    session::{AgentState, Agents},
+    session::{Agents, LinkedAgent},
 };
 
 /// Most principals whose rights are kept ready; beyond that they are resolved anew.
@@ -48,7 +47,7 @@ pub(crate) struct Loaded {
     pub spec: Plugin,
     tools: HashMap<String, Arc<Tool>>,
     linked: OnceCell<Linked>,
-    agent: OnceCell<AgentPre<AgentState>>,
+    agent: OnceCell<LinkedAgent>,
     rights: Mutex<HashMap<(Principal, Effect), Arc<Rights>>>,
 }
 
@@ -136,14 +135,11 @@ impl Loaded {
     ///
     /// # Errors
     /// Those of reading, compiling and linking.
-    pub async fn link_agent(&self, agents: &Agents) -> Result<&AgentPre<AgentState>> {
+    pub async fn link_agent(&self, agents: &Agents) -> Result<&LinkedAgent> {
         let link = async || {
             let bytes = self.spec.source.read(&self.spec.digest)?;
             let component = agents.component(self.spec.name.as_str(), &bytes, &self.spec.digest).await?;
-            agents.prepare(&component).map_err(|error| {
-                let refused = Error::invalid(format!("`{}` cannot be linked as an agent", self.spec.name));
-                refused.hint("an agent reaches the world through its tools alone").internal(format!("{error:#}"))
-            })
+            agents.prepare(self.spec.name.as_str(), &bytes, &component)
         };
         self.agent.get_or_try_init(link).await
     }

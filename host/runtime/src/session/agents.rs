@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use remit_bindings::agent::AgentPre;
+use remit_bindings::{agent::AgentPre, migrator::MigratorPre};
 use remit_core::{
     Error, Result,
     clock::Timestamp,
     journal::{Machine, TurnStart},
     limit::{CallLimits, RESOURCE_TABLE_MAX},
-    plugin::{Definition, Digest},
+    plugin::{Definition, Digest, section},
 };
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -31,6 +31,8 @@ pub struct AgentState {
     machine: Arc<Mutex<Machine>>,
     /// None while an agent only describes itself.
     pub(super) turn: Option<Arc<Turn>>,
+    /// Whether it brings the state to its own form, and may do nothing else.
+    pub(super) migrates: bool,
 }
 
 impl AgentState {
@@ -38,7 +40,7 @@ impl AgentState {
     pub(super) fn new(machine: Arc<Mutex<Machine>>, memory_bytes: usize, output: &Ring, turn: Option<Arc<Turn>>) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCE_TABLE_MAX);
-        Self { table, wasi: wasi::context(&machine, output), limiter: Limiter::new(memory_bytes), machine, turn }
+        Self { table, wasi: wasi::context(&machine, output), limiter: Limiter::new(memory_bytes), machine, turn, migrates: false }
     }
 
     pub(super) fn machine(&self) -> MutexGuard<'_, Machine> {
@@ -50,6 +52,18 @@ impl WasiView for AgentState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
+}
+
+/// What an agent exports that can bring the state of another version to its own form.
+const MIGRATE: &str = "remit:agent/migrate@0.1.0";
+
+/// The component of an agent, ready to be instantiated.
+pub(crate) struct Linked {
+    pub(super) turn: AgentPre<AgentState>,
+    /// There where the component exports [`MIGRATE`].
+    pub(super) migrate: Option<MigratorPre<AgentState>>,
+    /// The version that it says it has.
+    pub(super) version: Option<String>,
 }
 
 /// What runs agents: an engine of their own, whose numbers are the same everywhere.
@@ -77,12 +91,22 @@ impl Agents {
         self.engine.component(name, bytes, digest).await
     }
 
-    /// The component of an agent, ready to be instantiated.
+    /// Links the component of an agent, which was compiled of `bytes`.
     ///
     /// # Errors
-    /// When it imports something that agents do not have.
-    pub(crate) fn prepare(&self, component: &Component) -> wasmtime::Result<AgentPre<AgentState>> {
-        AgentPre::new(self.linker.instantiate_pre(component)?)
+    /// `invalid` when it imports something that agents do not have, or what it says of itself cannot be read.
+    pub(crate) fn prepare(&self, name: &str, bytes: &[u8], component: &Component) -> Result<Linked> {
+        let refused = |error: wasmtime::Error| {
+            let refused = Error::invalid(format!("`{name}` cannot be linked as an agent"));
+            refused.hint("an agent reaches the world through its tools alone").internal(format!("{error:#}"))
+        };
+        let pre = self.linker.instantiate_pre(component).map_err(refused)?;
+        let migrates = component.get_export_index(None, MIGRATE).is_some();
+        Ok(Linked {
+            migrate: migrates.then(|| MigratorPre::new(pre.clone())).transpose().map_err(refused)?,
+            turn: AgentPre::new(pre).map_err(refused)?,
+            version: section::find(bytes)?.map(|section| section.version),
+        })
     }
 
     /// Asks an agent what it is for, in an instance that may do nothing.
@@ -93,13 +117,14 @@ impl Agents {
         let limits = CallLimits::default();
         let deadline = now() + Duration::from_millis(limits.deadline_ms);
         let component = self.component(name, bytes, &Digest::of(bytes)).await?;
-        let unlinked = |error: wasmtime::Error| Error::invalid(format!("`{name}` cannot be linked")).internal(format!("{error:#}"));
-        let pre = self.prepare(&component).map_err(unlinked)?;
+        let pre = self.prepare(name, bytes, &component)?.turn;
         let start = TurnStart {
             turn: 0,
             input: "{}".to_owned(),
             key: None,
             digest: String::new(),
+            version: None,
+            migrates_from: None,
             remit: String::new(),
             seed: 0,
             memory_mib: limits.memory_mib,

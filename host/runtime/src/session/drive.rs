@@ -16,24 +16,27 @@ use remit_core::{
     journal::{Line, Machine, Outcome, TurnStart},
     limit::GUEST_TEXT_MAX_CHARS,
     plugin::{Effect, text::visible},
-    store::{Claim, SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState},
+    store::{Claim, Component, SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState},
 };
+use wasmtime::Store;
 
 use super::{
-    AgentState, Patience, Ran, RunRequest, TurnEnd,
+    AgentState, Patience, Ran, TurnEnd,
+    agents::Linked,
     journal::{Journal, Standing},
     stop::Stop,
     turn::{Grace, Turn},
+    ways_out,
 };
 use crate::{
-    capability::{Denials, stdio::Ring},
-    engine::Failed,
+    capability::{Denials, Events, stdio::Ring},
+    engine::{Failed, Permit},
     host::Inner,
     plugin::Loaded,
 };
 
 /// How often the store is asked whether somebody decided something, or took the session away.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Records that are read at once.
 const PAGE: u32 = 10_000;
 
@@ -49,9 +52,12 @@ impl Owned {
         Ok(Self { claim: store.session_claim(id).await?, store: store.clone(), released: false })
     }
 
-    pub(super) async fn release(mut self) -> Result<()> {
+    /// Does `work` as the owner, and gives the session back.
+    pub(super) async fn during<T>(mut self, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
+        let done = work(&self).await;
         self.released = true;
-        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await
+        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await?;
+        done
     }
 }
 
@@ -72,11 +78,37 @@ impl Drop for Owned {
     }
 }
 
+/// An input that begins a turn.
+pub(super) struct Begin {
+    pub(super) input: String,
+    pub(super) key: Option<String>,
+    pub(super) time_zone: String,
+    /// Whether it waited: the agent may be another one since its input was checked.
+    pub(super) queued: bool,
+}
+
 /// What a run of the agent's code came to.
 enum Came {
     Output(String),
     Failure(Error, Vec<String>),
     Stopped(Stop),
+}
+
+impl Came {
+    /// The same, saying that it happened before the turn itself.
+    fn in_migration(self, start: &TurnStart) -> Self {
+        let from = start.migrates_from.as_deref().filter(|from| !from.is_empty()).unwrap_or("unknown");
+        let to = start.version.as_deref().unwrap_or("unknown");
+        let of = |mut error: Error| {
+            error.message = format!("the state could not be brought from version {from} to {to}: {}", error.message);
+            error
+        };
+        match self {
+            Self::Failure(error, frames) => Self::Failure(of(error), frames),
+            Self::Stopped(Stop::Turn(error)) if error.kind != Kind::Diverged => Self::Stopped(Stop::Turn(of(error))),
+            other => other,
+        }
+    }
 }
 
 /// Ends what runs beside the agent when the turn is no longer run, for whatever reason.
@@ -94,7 +126,8 @@ pub(super) struct Drive<'a> {
     pub(super) agent: Arc<Loaded>,
     pub(super) root: std::path::PathBuf,
     pub(super) context: &'a Context,
-    pub(super) request: &'a RunRequest<'a>,
+    pub(super) patience: Patience,
+    pub(super) events: Option<Events>,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) claim: Claim,
 }
@@ -104,16 +137,20 @@ impl Drive<'_> {
     ///
     /// # Errors
     /// `diverged`, after which the session is quarantined; `conflict` when it was killed or taken over; those of the store.
-    pub(super) async fn run(&self, input: Option<&str>) -> Result<Ran> {
-        let mut begin = input;
+    pub(super) async fn run(&self, mut begin: Option<Begin>) -> Result<Ran> {
+        let queued = begin.as_ref().filter(|begin| begin.queued);
+        let mut unfit = queued.and_then(|begin| self.agent.turn_input(&begin.input).err());
         let denials = Denials::default();
         loop {
             let turn = Arc::new(self.turn(begin.take(), &denials).await?);
             let _running = Running(turn.clone());
             let output = Ring::default();
-            let came = tokio::select! {
-                came = self.instance(&turn, &output) => came,
-                error = self.taken_away() => Came::Stopped(Stop::Host(error)),
+            let came = match unfit.take() {
+                Some(error) => Came::Failure(error, Vec::new()),
+                None => tokio::select! {
+                    came = self.instance(&turn, &output) => came,
+                    error = self.taken_away() => Came::Stopped(Stop::Host(error)),
+                },
             };
             let number = turn.journal.machine().turn().turn;
             let backtrace = if let Came::Failure(_, frames) = &came { frames.clone() } else { Vec::new() };
@@ -131,15 +168,15 @@ impl Drive<'_> {
         }
     }
 
-    /// The turn that begins with `input`, or the one that the session is in.
-    async fn turn(&self, input: Option<&str>, denials: &Denials) -> Result<Turn> {
+    /// The turn that begins so, or the one that the session is in.
+    async fn turn(&self, begin: Option<Begin>, denials: &Denials) -> Result<Turn> {
         let row = &self.claim.row;
         let state = self.store.session_state(row.id).await?;
         let clock = self.host.services().clock.clone();
-        let (machine, open) = match input {
-            Some(input) => {
-                let key = self.request.key.map(str::to_owned);
-                let start = self.start(input, key.clone())?;
+        let (machine, open) = match begin {
+            Some(begin) => {
+                let key = begin.key.clone();
+                let start = self.start(begin).await?;
                 (Machine::start(start, row.next_seq, clock.now().max(row.updated), state)?, Some(TurnOpen { seq: row.next_seq, key }))
             }
             None => {
@@ -162,27 +199,32 @@ impl Drive<'_> {
             delegation,
             rights,
             denials: denials.clone(),
-            events: self.request.events.clone(),
+            events: self.events.clone(),
             decided: Mutex::new(self.decisions().await?),
             group_call_ended: tokio::sync::Notify::new(),
             groups: Mutex::default(),
         })
     }
 
-    fn start(&self, input: &str, key: Option<String>) -> Result<TurnStart> {
-        let spec = &self.agent.spec;
+    async fn start(&self, begin: Begin) -> Result<TurnStart> {
+        let (spec, row) = (&self.agent.spec, &self.claim.row);
+        let Linked { migrate, version, .. } = self.agent.link_agent(self.host.agents()?).await?;
+        let digest = spec.digest.to_string();
+        let left_by = row.left_by.as_ref().filter(|left_by| migrate.is_some() && left_by.digest != digest);
         // Half of what was drawn.
         let seed = self.host.random()? as u64;
         Ok(TurnStart {
-            turn: self.claim.row.turns,
-            input: input.to_owned(),
-            key,
-            digest: spec.digest.to_string(),
+            turn: row.turns,
+            input: begin.input,
+            key: begin.key,
+            digest,
+            version: version.clone(),
+            migrates_from: left_by.map(|left_by| left_by.version.clone().unwrap_or_default()),
             remit: env!("CARGO_PKG_VERSION").to_owned(),
             seed,
             memory_mib: spec.limits.memory_mib,
             grace_ms: spec.limits.deadline_ms,
-            time_zone: self.context.time_zone.clone(),
+            time_zone: begin.time_zone,
             delegation: self.context.delegation.clone(),
         })
     }
@@ -198,59 +240,92 @@ impl Drive<'_> {
 
     /// Runs the agent's code in a fresh instance.
     async fn instance(&self, turn: &Arc<Turn>, output: &Ring) -> Came {
-        let (digest, memory_mib, input) = {
-            let machine = turn.journal.machine();
-            let start = machine.turn();
-            (start.digest.clone(), start.memory_mib, start.input.clone())
-        };
-        if digest != self.agent.spec.digest.to_string() {
+        let start = turn.journal.machine().turn().clone();
+        let digest = &start.digest;
+        if *digest != self.agent.spec.digest.to_string() {
             let message = format!("the turn began with the component {digest}, and goes on with no other");
             let error = Error::new(Kind::Conflict, message)
                 .hint(format!("let it end with that component: remit session resume {}", self.claim.row.id));
             return Came::Stopped(Stop::Host(error));
         }
-        let mut store: Option<wasmtime::Store<AgentState>> = None;
-        let ended = self.call(turn, memory_mib, &input, output, &mut store).await;
+        let mut store = None;
+        let migrated = self.migrate(turn, &start, output, &mut store).await;
+        if let Err(came) = self.came(turn, migrated, store.as_ref()) {
+            return came.in_migration(&start);
+        }
+        let ended = self.call(turn, &start, output, &mut store).await;
+        self.came(turn, ended, store.as_ref()).map_or_else(|came| came, Came::Output)
+    }
+
+    /// What the end of a run of the agent's code says.
+    fn came<T>(&self, turn: &Turn, ended: wasmtime::Result<Result<T, String>>, store: Option<&Store<AgentState>>) -> Result<T, Came> {
         let stopped = turn.groups_broken();
         match ended {
-            Ok(Ok(output)) => stopped.map_or(Came::Output(output), Came::Stopped),
+            Ok(Ok(output)) => stopped.map_or(Ok(output), |stop| Err(Came::Stopped(stop))),
             Ok(Err(message)) => {
                 let failure = Error::guest(visible(&message, GUEST_TEXT_MAX_CHARS));
-                stopped.map_or(Came::Failure(failure, Vec::new()), Came::Stopped)
+                Err(stopped.map_or(Came::Failure(failure, Vec::new()), Came::Stopped))
             }
-            Err(error) => match error.downcast_ref::<Stop>() {
+            Err(error) => Err(match error.downcast_ref::<Stop>() {
                 Some(stop) => Came::Stopped(stop.clone()),
                 None => {
                     let failed = Failed::from(error);
-                    let failed = match &store {
+                    let failed = match store {
                         Some(store) => failed.explain(&store.data().limiter),
                         None => failed,
                     };
                     Came::Failure(failed.error, failed.backtrace)
                 }
-            },
+            }),
         }
+    }
+
+    /// Has the agent bring the state to its own form, where another component left it. What it changes is part of the turn.
+    async fn migrate(
+        &self,
+        turn: &Arc<Turn>,
+        start: &TurnStart,
+        output: &Ring,
+        kept: &mut Option<Store<AgentState>>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        // The start of a turn is durable before any of its code runs.
+        turn.journal.write(Standing::running()).await.map_err(Stop::Host)?;
+        let Some(from) = &start.migrates_from else { return Ok(Ok(())) };
+        let (linked, _permit) = self.admit(turn).await.map_err(Stop::Host)?;
+        let Some(migrate) = &linked.migrate else { return Ok(Ok(())) };
+        let store = kept.insert(self.store(turn, start, output, true)?);
+        let guest = migrate.instantiate_async(&mut *store).await?;
+        guest.remit_agent_migrate().call_migrate_state(&mut *store, from).await
     }
 
     async fn call(
         &self,
         turn: &Arc<Turn>,
-        memory_mib: u32,
-        input: &str,
+        start: &TurnStart,
         output: &Ring,
-        kept: &mut Option<wasmtime::Store<AgentState>>,
+        kept: &mut Option<Store<AgentState>>,
     ) -> wasmtime::Result<Result<String, String>> {
-        // The start of a turn is durable before any of its code runs.
-        turn.journal.write(Standing::running()).await.map_err(Stop::Host)?;
-        let agents = self.host.agents().map_err(Stop::Host)?;
-        let pre = self.agent.link_agent(agents).await.map_err(Stop::Host)?;
-        let _permit = agents.engine.admit(turn.grace.deadline()).await.map_err(Stop::Host)?;
+        let (linked, _permit) = self.admit(turn).await.map_err(Stop::Host)?;
+        let store = kept.insert(self.store(turn, start, output, false)?);
+        let guest = linked.turn.instantiate_async(&mut *store).await?;
+        guest.remit_agent_handler().call_turn(&mut *store, &start.input).await
+    }
+
+    /// The agent's code, and a place to run it in.
+    async fn admit(&self, turn: &Turn) -> Result<(&Linked, Permit)> {
+        let agents = self.host.agents()?;
+        let linked = self.agent.link_agent(agents).await?;
+        let permit = agents.engine.admit(turn.grace.deadline()).await?;
         turn.grace.renew();
-        let state = AgentState::new(turn.journal.machine.clone(), (memory_mib as usize) << 20, output, Some(turn.clone()));
+        Ok((linked, permit))
+    }
+
+    fn store(&self, turn: &Arc<Turn>, start: &TurnStart, output: &Ring, migrates: bool) -> Result<Store<AgentState>, Stop> {
+        let memory_bytes = (start.memory_mib as usize) << 20;
+        let mut state = AgentState::new(turn.journal.machine.clone(), memory_bytes, output, Some(turn.clone()));
+        state.migrates = migrates;
         let deadline = turn.clone();
-        let store = kept.insert(agents.engine.agent_store(state, move || deadline.grace.deadline()));
-        let guest = pre.instantiate_async(&mut *store).await?;
-        guest.remit_agent_handler().call_turn(&mut *store, &input.to_owned()).await
+        Ok(self.host.agents().map_err(Stop::Host)?.engine.agent_store(state, move || deadline.grace.deadline()))
     }
 
     /// Records how the turn ended; `None` when it waits.
@@ -280,11 +355,15 @@ impl Drive<'_> {
                 }
                 Err(error) => {
                     let finished = machine.finish(Err((error.kind, error.message.clone())), now);
-                    (finished.map(|finished| TurnClose { state: finished.state }), Err(error))
+                    (finished.map(|_failed| TurnClose::default()), Err(error))
                 }
                 Ok(output) => match machine.finish(Ok(output.clone()), now) {
                     Err(error) if error.kind == Kind::Limit => (Ok(TurnClose::default()), Err(error)),
-                    finished => (finished.map(|finished| TurnClose { state: finished.state }), Ok(output)),
+                    finished => {
+                        let TurnStart { digest, version, .. } = machine.turn().clone();
+                        let left_by = Some(Component { digest, version });
+                        (finished.map(|finished| TurnClose { state: finished.state, left_by }), Ok(output))
+                    }
                 },
             }
         };
@@ -294,9 +373,11 @@ impl Drive<'_> {
                 turn.journal.write(Standing::idle(detail, close)).await?;
                 Ok(Some(result.map_or_else(TurnEnd::Failed, TurnEnd::Done)))
             }
-            Err(error) => {
+            Err(mut error) => {
                 if error.kind == Kind::Diverged {
                     turn.journal.write(Standing::quarantined(error.message.clone())).await?;
+                    let pinned = turn.journal.machine().turn().digest.clone();
+                    error.hints.extend(ways_out(&self.claim.row, &pinned));
                 }
                 Err(error)
             }
@@ -326,7 +407,7 @@ impl Drive<'_> {
     /// Whether something that the turn waits for came, within the caller's patience.
     async fn woken(&self, waits: &[WaitRow]) -> Result<bool> {
         let clock = &self.host.services().clock;
-        let Patience { people, time } = self.request.patience;
+        let Patience { people, time } = self.patience;
         let due = waits.iter().filter(|wait| wait.state == WaitState::Open).filter_map(|wait| wait.due).min();
         let soon = due.is_some_and(|due| due.0.saturating_sub(clock.now().0) <= u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         let timers = waits.iter().all(|wait| wait.kind == WaitKind::Timer);
@@ -388,8 +469,5 @@ pub(super) async fn owning<T, F>(store: &Arc<dyn SessionStore>, id: SessionId, w
 where
     F: Future<Output = Result<T>>,
 {
-    let owned = Owned::claim(store, id).await?;
-    let done = work(owned.claim.clone()).await;
-    owned.release().await?;
-    done
+    Owned::claim(store, id).await?.during(async |owned: &Owned| work(owned.claim.clone()).await).await
 }

@@ -41,6 +41,14 @@ pub(super) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
 impl AgentState {
     /// The turn, for what only a turn may do.
     fn acting(&self) -> wasmtime::Result<std::sync::Arc<Turn>> {
+        if self.migrates {
+            return Err(Stop::Turn(Error::guest("an agent may only change its state while it migrates")).into());
+        }
+        self.in_turn()
+    }
+
+    /// The turn, also before it has begun.
+    fn in_turn(&self) -> wasmtime::Result<std::sync::Arc<Turn>> {
         let none = || Stop::Turn(Error::guest("an agent that describes itself may do nothing else"));
         Ok(self.turn.clone().ok_or_else(none)?)
     }
@@ -50,7 +58,7 @@ impl AgentState {
     }
 
     fn set(&mut self, key: &str, value: Option<Vec<u8>>) -> wasmtime::Result<Result<(), Error>> {
-        self.acting()?;
+        self.in_turn()?;
         let now = self.now();
         let result = self.machine().state_set(key, value, now);
         match result {
@@ -203,7 +211,7 @@ impl state::Host for AgentState {
 impl context::Host for AgentState {
     /// All of it is the same on every replay.
     async fn current(&mut self) -> wasmtime::Result<context::Call> {
-        let turn = self.acting()?;
+        let turn = self.in_turn()?;
         let machine = self.machine();
         let start = machine.turn();
         Ok(context::Call {

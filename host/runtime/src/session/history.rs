@@ -2,6 +2,7 @@
 
 use remit_core::{
     Error, Kind, Result,
+    audit::Decision,
     id::SessionId,
     identity::{Context, Principal},
     journal::{Body, Machine, Past, Record},
@@ -10,7 +11,10 @@ use remit_core::{
     store::{Append, Import, NewSession, SessionRow, Status, TurnClose},
 };
 
-use super::drive::{owning, records};
+use super::{
+    decided::About,
+    drive::{owning, records},
+};
 use crate::host::{Host, Request};
 
 impl Host {
@@ -51,7 +55,8 @@ impl Host {
             }
         }
         let last = records.last().map_or(0, |record| record.seq);
-        self.take_in(&row.project, &row.agent, &row.principal, Some((id, last)), &records, past).await
+        let act = self.take_in(&row.project, &row.agent, &row.principal, Some((id, last)), &records, past);
+        self.inner().decided(context, project, Decision::Fork, About::Session(id), || act).await
     }
 
     /// Takes a session back to before its turn `turn`, with the state of then. What came after is kept as an old branch.
@@ -63,15 +68,15 @@ impl Host {
         self.own_session(context, project, id).await?;
         let store = self.inner().session_store()?;
         let at = self.inner().services().clock.now();
-        owning(store, id, async |claim| {
+        let act = owning(store, id, async |claim| {
             let records = self.journal(context, project, id, 0).await?;
             let turns = Past::turns(&records);
             let seq = turns.iter().nth(turn as usize).copied();
             let seq = seq.ok_or_else(|| Error::invalid(format!("`{id}` has no turn {turn}: it has {}", turns.len())))?;
             let past = Past::after(records.iter().take_while(|record| record.seq < seq));
             store.session_revert(id, claim.row.epoch, seq, past.place, at).await
-        })
-        .await
+        });
+        self.inner().decided(context, project, Decision::Revert, About::Session(id), || act).await
     }
 
     /// Ends the turn that a session is in as failed, whatever its journal says: the way out of a quarantine.
@@ -82,7 +87,7 @@ impl Host {
         self.own_session(context, project, id).await?;
         let store = self.inner().session_store()?;
         let at = self.inner().services().clock.now();
-        owning(store, id, async |claim| {
+        let act = owning(store, id, async |claim| {
             if !matches!(claim.row.status, Status::Running | Status::Waiting | Status::Quarantined) {
                 return Err(Error::new(Kind::Conflict, format!("`{id}` is in no turn")));
             }
@@ -104,8 +109,51 @@ impl Host {
                     detail: message,
                 })
                 .await
-        })
-        .await
+        });
+        self.inner().decided(context, project, Decision::Abandon, About::Session(id), || act).await
+    }
+
+    /// Lets a turn that is quarantined be tried once more with `component`, which has to be the one that it began with: the way for a fault
+    /// that has gone, such as another version of Remit. It is run by [`Host::run`].
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `denied` for another principal's session; `conflict` when the session is in no turn or is run, the turn
+    /// began with another component, or what it waits for was cancelled.
+    pub async fn retry(&self, context: &Context, project: &str, id: SessionId, component: &str) -> Result<()> {
+        self.own_session(context, project, id).await?;
+        let store = self.inner().session_store()?;
+        let at = self.inner().services().clock.now();
+        let act = owning(store, id, async |claim| {
+            let row = &claim.row;
+            if !matches!(row.status, Status::Running | Status::Waiting | Status::Quarantined) {
+                return Err(Error::new(Kind::Conflict, format!("`{id}` is in no turn")));
+            }
+            let pinned = self.inner().pinned(store, row).await?;
+            if pinned != component {
+                let message = format!("the turn began with the component {pinned}, and goes on with no other");
+                let hint = format!("to go on from it with the component of now: remit session fork {id}");
+                return Err(Error::new(Kind::Conflict, message).hint(hint));
+            }
+            if row.status != Status::Quarantined {
+                return Ok(());
+            }
+            let waits = store.wait_list(project.to_owned(), Some(id), false).await?;
+            let lines = records(store, id, row.turn_seq).await?;
+            let past = Past::after(&lines.iter().map(Record::decode).collect::<Result<Vec<_>>>()?);
+            let asked =
+                past.pending.iter().find_map(|record| if let Body::Wait { wait, .. } = &record.body { Some(wait.id()) } else { None });
+            if asked.is_some_and(|asked| waits.iter().all(|wait| wait.id != asked)) {
+                let error = Error::new(Kind::Conflict, "what the turn waits for was cancelled, so it cannot go on");
+                let [_with_its_own, others @ ..] = super::ways_out(row, &pinned);
+                return Err(others.into_iter().fold(error, Error::hint));
+            }
+            let status = if asked.is_some() { Status::Waiting } else { Status::Running };
+            let (session, epoch) = (id, row.epoch);
+            let (records, opened, used) = (Vec::new(), Vec::new(), Vec::new());
+            let detail = String::new();
+            store.session_append(Append { session, epoch, at, records, opened, used, open: None, close: None, status, detail }).await
+        });
+        self.inner().decided(context, project, Decision::Retry, About::Session(id), || act).await
     }
 
     /// Makes a session of records that were exported. It works for whoever takes it in. A turn that had not ended is taken up to its first

@@ -4,11 +4,13 @@
 //! crash, and after a wait, the agent's code runs again from the start of the turn and is answered from there.
 
 mod agents;
+mod decided;
 mod drive;
 mod durable;
 mod group;
 mod history;
 mod journal;
+mod queue;
 mod stop;
 mod turn;
 mod wasi;
@@ -17,22 +19,26 @@ use std::{sync::Arc, time::Duration};
 
 use remit_core::{
     Error, Kind, Result,
+    audit::Decision as Decided,
     grant::Denial,
     id::{SessionId, WaitId},
     identity::{Context, Role},
     journal::{Body, Outcome, Record},
     limit::{INPUT_MAX_BYTES, KEY_MAX_BYTES, QUESTION_MAX_BYTES, TURN_INPUT_MAX_BYTES},
     plugin::{Kind as PluginKind, text::visible},
-    store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow, WaitState},
+    store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow},
 };
 
 pub use agents::AgentState;
-pub(crate) use agents::Agents;
-use drive::{Drive, owning, records};
+pub(crate) use agents::{Agents, Linked as LinkedAgent};
+use decided::About;
+use drive::records;
+use queue::Asked;
 
 use crate::{
-    capability::Events,
+    capability::{Event, Events},
     host::{Host, Inner},
+    plugin::{Loaded, Plugin},
 };
 
 /// An input for an agent, or the wish that a turn goes on.
@@ -46,13 +52,13 @@ pub struct RunRequest<'a> {
     pub session: Option<SessionId>,
     /// A name for the session, in place of its id: the first run of the principal that uses it makes the session, later ones go on with it.
     pub name: Option<&'a str>,
-    /// The input, a JSON text. It begins a turn, or answers the turn that waits for an input; none goes on with the turn that was
-    /// cut off or waits.
+    /// The input, a JSON text. It begins a turn, or answers the turn that waits for an input; where the session is busy, it waits behind
+    /// those that came before. None goes on with the turn that was cut off or waits, or else runs the input that waits first.
     pub input: Option<&'a str>,
     /// Names the input: the same key with the same input gives the recorded result. Without a session or a name it names a new
     /// session, too.
     pub key: Option<&'a str>,
-    /// How long to wait for what the turn waits for, before its end is [`TurnEnd::Waiting`].
+    /// How long to wait for what the turn waits for, before its end is [`TurnEnd::Waiting`] or [`TurnEnd::Queued`].
     pub patience: Patience,
     /// Takes progress and log lines.
     pub events: Option<Events>,
@@ -61,7 +67,7 @@ pub struct RunRequest<'a> {
 /// How long a caller waits with a turn that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Patience {
-    /// For a person, without end.
+    /// For a person, and for the turns that come before, without end.
     pub people: bool,
     /// For a point in time that is this far away at most.
     pub time: Duration,
@@ -72,7 +78,7 @@ pub struct Patience {
 pub struct Ran {
     /// Its session.
     pub session: SessionId,
-    /// Its number in the session, from 0.
+    /// Its number in the session, from 0; of an input that waits, the number that it is going to have.
     pub turn: u32,
     /// How it ended.
     pub end: TurnEnd,
@@ -93,6 +99,9 @@ pub enum TurnEnd {
     Failed(Error),
     /// Not yet: it waits for these.
     Waiting(Vec<WaitRow>),
+    /// Not yet: the input has this place among those that wait until the turn of their session has ended. It is 0 where it has begun its
+    /// turn or answered it, and another process runs that.
+    Queued(u32),
 }
 
 /// What a person decides.
@@ -109,12 +118,14 @@ pub enum Verdict {
 impl Host {
     /// Gives an agent an input, or goes on with its turn.
     ///
-    /// Dropping the future stops the turn where it is; it goes on from its journal. What is returned is durable.
+    /// Dropping the future stops the turn where it is; it goes on from its journal. What is returned is durable. An input that waits stays
+    /// so. Whoever ran a turn goes on with a session whose row says that inputs are queued: by this, without an input.
     ///
     /// # Errors
     /// `not-found` (project, agent, session, another principal's session), `denied` (the role), `invalid` (the input, or the host keeps
-    /// no sessions), `conflict` (the session is in another turn, was killed, is quarantined, is run elsewhere, or the key came with
-    /// another input), `diverged`, and those of the store. A turn that failed is no error: see [`TurnEnd::Failed`].
+    /// no sessions), `limit` (the input, or too many wait), `conflict` (the session was killed, there is nothing to go on with, it is run
+    /// elsewhere, or the key came with another input), `diverged` (it is quarantined), and those of the store. A turn that failed is no
+    /// error: see [`TurnEnd::Failed`].
     pub async fn run(&self, context: &Context, request: &RunRequest<'_>) -> Result<Ran> {
         let inner = self.inner();
         let (_in_flight, mut killed) = inner.enter()?;
@@ -202,8 +213,15 @@ impl Host {
             }
             (_, WaitKind::Timer) => return Err(Error::invalid(format!("`{id}` waits for a point in time, not for a person"))),
         };
-        let at = self.inner().services().clock.now();
-        self.inner().session_store()?.wait_decide(Decision { wait: id, outcome, at }).await
+        let decided = match &outcome {
+            Outcome::Approved { .. } => Decided::Approve,
+            Outcome::Denied { .. } => Decided::Deny,
+            _ => Decided::Input,
+        };
+        let inner = self.inner();
+        let decision = Decision { wait: id, outcome, at: inner.services().clock.now() };
+        let store = inner.session_store()?;
+        inner.decided(context, project, decided, About::Wait(wait.session, id), || store.wait_decide(decision)).await
     }
 
     /// Ends a session for good, wherever its turn hangs: the process that runs it stops within 200 ms.
@@ -212,8 +230,10 @@ impl Host {
     /// Those of [`Host::session`].
     pub async fn kill(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
         self.session(context, project, id).await?;
-        let at = self.inner().services().clock.now();
-        self.inner().session_store()?.session_kill(id, format!("by `{}`", context.principal), at).await
+        let inner = self.inner();
+        let by = format!("by `{}`", context.principal);
+        let (store, at) = (inner.session_store()?, inner.services().clock.now());
+        inner.decided(context, project, Decided::Kill, About::Session(id), || store.session_kill(id, by, at)).await
     }
 
     /// Removes a session and everything of it.
@@ -222,7 +242,8 @@ impl Host {
     /// Those of [`Host::session`]; `conflict` while it is run.
     pub async fn erase(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
         self.session(context, project, id).await?;
-        self.inner().session_store()?.session_erase(id).await
+        let store = self.inner().session_store()?;
+        self.inner().decided(context, project, Decided::Erase, About::Session(id), || store.session_erase(id)).await
     }
 
     /// Removes the sessions that `filter` names and nobody runs, each with everything of it, and returns them.
@@ -246,7 +267,9 @@ impl Host {
         if !may_see(context, principal) {
             return Err(Error::denied(format!("`{}` may not erase what belongs to `{principal}`", context.principal)));
         }
-        self.inner().session_store()?.principal_erase(project.to_owned(), principal.clone()).await
+        let (store, all) = (self.inner().session_store()?, About::Everything(principal));
+        let erase = || store.principal_erase(project.to_owned(), principal.clone());
+        self.inner().decided(context, project, Decided::Erase, all, erase).await
     }
 }
 
@@ -261,6 +284,22 @@ fn own(row: &SessionRow, context: &Context) -> Result<()> {
         return Ok(());
     }
     Err(Error::denied(format!("`{}` works for `{}`, and `{}` may not go on with it", row.id, row.principal, context.principal)))
+}
+
+/// The ways out for a turn that cannot go on, which began with the component `pinned`: with that one, with the one of now, not at all.
+fn ways_out(row: &SessionRow, pinned: &str) -> [String; 3] {
+    let id = row.id;
+    let with_its_own = match row.parent {
+        Some((parent, _)) => {
+            format!("go on with the component of before, in the session that it was forked from: remit session resume {parent}")
+        }
+        None => format!("try it once more with the component that it began with: remit session resume {id} --component {pinned}"),
+    };
+    let with_that_of_now = match row.turn_seq.checked_sub(1) {
+        Some(last) => format!("begin again before the turn, with the component of now: remit session fork {id} --at {last}"),
+        None => format!("begin again with the component of now: remit run {} INPUT", row.agent),
+    };
+    [with_its_own, with_that_of_now, format!("end the turn as failed: remit session abandon {id}")]
 }
 
 fn absent(id: SessionId) -> Error {
@@ -293,16 +332,11 @@ impl Inner {
         let row = self.session_for(context, request, store).await?;
         if let (Some(key), Some(input)) = (request.key, request.input)
             && let Some(seq) = store.session_turn(row.id, key.to_owned()).await?
-            && let Some(ran) = self.repeated(store, &row, seq, input).await?
+            && let Some(ran) = self.repeated(store, &row, seq, Some(input)).await?
         {
             return Ok(ran);
         }
-        owning(store, row.id, async |claim| {
-            let input = self.next_input(context, request, store, &claim.row, &agent).await?;
-            let (host, store) = (self.clone(), store.clone());
-            Drive { host, agent, root, context, request, store, claim }.run(input).await
-        })
-        .await
+        Asked { host: self, context, request, store, root, agent, id: row.id }.run().await
     }
 
     /// The agent, which the principal may run.
@@ -343,15 +377,17 @@ impl Inner {
         store.session_create(new).await
     }
 
-    /// The recorded result of a turn, when it has ended.
-    async fn repeated(&self, store: &Arc<dyn SessionStore>, row: &SessionRow, seq: u64, input: &str) -> Result<Option<Ran>> {
-        let lines = records(store, row.id, seq).await?;
+    /// The recorded result of a turn, when it has ended; it has to have begun with `input`.
+    async fn repeated(&self, store: &Arc<dyn SessionStore>, row: &SessionRow, seq: u64, input: Option<&str>) -> Result<Option<Ran>> {
+        // Of a turn that has not ended, the start is all that there is to see.
+        let open = row.status != Status::Idle && row.turn_seq == seq;
+        let lines = if open { store.session_records(row.id, seq, 1).await? } else { records(store, row.id, seq).await? };
         let mut turn = 0;
         for line in &lines {
             let end = match Record::decode(line)?.body {
                 Body::TurnStart(start) if line.seq == seq => {
                     turn = start.turn;
-                    if start.input != input {
+                    if input.is_some_and(|input| start.input != input) {
                         return Err(Error::new(Kind::Conflict, "the key was used with another input").hint("use a new key for a new input"));
                     }
                     continue;
@@ -365,48 +401,41 @@ impl Inner {
         Ok(None)
     }
 
-    /// What the claimed session is to do: begin a turn with an input, or go on.
-    async fn next_input<'a>(
-        &self,
-        context: &Context,
-        request: &RunRequest<'a>,
-        store: &Arc<dyn SessionStore>,
-        row: &SessionRow,
-        agent: &crate::plugin::Loaded,
-    ) -> Result<Option<&'a str>> {
-        match (row.status, request.input) {
-            (Status::Killed, _) => Err(Error::new(Kind::Conflict, drive::killed(&row.detail)).hint("begin another session")),
-            (Status::Quarantined, _) => Err(Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail))
-                .hint(format!("look at it: remit session show {}", row.id))
-                .hint(format!("end its turn: remit session abandon {0}, or go on from it elsewhere: remit session fork {0}", row.id))),
-            (Status::Idle, Some(input)) => {
-                agent.turn_input(input)?;
-                Ok(Some(input))
-            }
-            (Status::Idle, None) => {
-                let error = Error::new(Kind::Conflict, format!("`{}` is in no turn: there is nothing to go on with", row.id));
-                Err(error.code("E-IDLE"))
-            }
-            (Status::Running | Status::Waiting, None) => Ok(None),
-            (Status::Running | Status::Waiting, Some(input)) => {
-                if let Some(key) = request.key
-                    && store.session_turn(row.id, key.to_owned()).await? == Some(row.turn_seq)
-                {
-                    return Ok(None);
-                }
-                let waits = store.wait_list(row.project.clone(), Some(row.id), false).await?;
-                let asked = waits.iter().find(|wait| wait.kind == WaitKind::Input && wait.state == WaitState::Open);
-                let Some(wait) = asked else {
-                    let hint = format!("go on with it first: remit session resume {}", row.id);
-                    return Err(Error::new(Kind::Conflict, format!("`{}` is in a turn that takes no input now", row.id)).hint(hint));
-                };
-                if input.len() > INPUT_MAX_BYTES {
-                    return Err(Error::limit(format!("an input of {} bytes is too large; at most {INPUT_MAX_BYTES}", input.len())));
-                }
-                let outcome = Outcome::Input { by: context.principal.clone(), text: input.to_owned() };
-                store.wait_decide(Decision { wait: wait.id, outcome, at: self.services().clock.now() }).await?;
-                Ok(None)
-            }
+    /// The component that the turn which has not ended began with.
+    async fn pinned(&self, store: &Arc<dyn SessionStore>, row: &SessionRow) -> Result<String> {
+        let first = store.session_records(row.id, row.turn_seq, 1).await?;
+        match first.first().map(Record::decode).transpose()?.map(|record| record.body) {
+            Some(Body::TurnStart(start)) => Ok(start.digest),
+            _ => Err(Error::host("the journal is damaged: a turn does not begin with its start", row.turn_seq)),
         }
+    }
+
+    /// The agent as the turn which has not ended needs it: with the component that this one began with, and what is granted now.
+    async fn agent_of_turn(
+        self: &Arc<Self>,
+        store: Arc<dyn SessionStore>,
+        row: &SessionRow,
+        served: &Arc<Loaded>,
+        events: Option<&Events>,
+    ) -> Result<Arc<Loaded>> {
+        let pinned = self.pinned(&store, row).await?;
+        if pinned == served.spec.digest.to_string() {
+            return Ok(served.clone());
+        }
+        let digest = pinned.parse()?;
+        let Some(bytes) = self.services().components.as_ref().map(|kept| kept(&digest)).transpose()?.flatten() else {
+            let mut error = Error::new(Kind::Conflict, format!("the turn began with the component {pinned}, which is not kept any more"));
+            error.hints.push(format!("let it go on with the component of now: remit session fork {}", row.id));
+            let [_with_its_own, others @ ..] = ways_out(row, &pinned);
+            error.hints.extend(others);
+            return Err(error);
+        };
+        let kept = Host::from(self.clone()).plugin(served.spec.name.as_str(), bytes).await?;
+        let Plugin { granted, limits, ask, .. } = served.spec.clone();
+        if let Some(events) = events {
+            let message = format!("the turn goes on with the component that it began with, {pinned}");
+            events(Event::Log { level: "info", message });
+        }
+        Ok(Arc::new(Loaded::new(Plugin { granted, limits, ask, ..kept })?))
     }
 }

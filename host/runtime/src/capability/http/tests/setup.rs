@@ -134,6 +134,7 @@ impl Setup {
             audit: Arc::new(NoAudit),
             secrets: Arc::new(Secrets(self.secrets.clone())),
             sessions: None,
+            components: None,
             kv: Arc::new(MemoryKv::default()),
             clock: Arc::new(SystemClock),
             gateway: Gateway::new(options).unwrap(),

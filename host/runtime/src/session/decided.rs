@@ -1,0 +1,53 @@
+//! Decisions about sessions, in the audit log.
+
+use remit_core::{
+    Result,
+    audit::{AuditRecord, Decision, DecisionRecord},
+    id::{SessionId, WaitId},
+    identity::{Context, Principal},
+};
+
+use crate::host::Inner;
+
+/// What a decision is about.
+#[derive(Clone, Copy)]
+pub(super) enum About<'a> {
+    Session(SessionId),
+    Wait(SessionId, WaitId),
+    Everything(&'a Principal),
+}
+
+impl Inner {
+    /// Records a decision, and has it take effect then: one that cannot be recorded is not made. Where it is refused, that is recorded too.
+    ///
+    /// # Errors
+    /// `host` when it cannot be recorded; those of `act`.
+    pub(super) async fn decided<T, F>(
+        &self,
+        context: &Context,
+        project: &str,
+        decision: Decision,
+        about: About<'_>,
+        act: impl FnOnce() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let (session, wait, of) = match about {
+            About::Session(session) => (Some(session), None, None),
+            About::Wait(session, wait) => (Some(session), Some(wait), None),
+            About::Everything(of) => (None, None, Some(of)),
+        };
+        let record = |refused| {
+            let (at, principal, delegation) = (self.services().clock.now(), &context.principal, context.delegation.as_slice());
+            let record = DecisionRecord { at, decision, principal, delegation, project, session, wait, of, refused };
+            self.services().audit.record(&AuditRecord::Decision(record))
+        };
+        record(None)?;
+        let done = act().await;
+        if let Err(error) = &done {
+            record(Some(error.kind))?;
+        }
+        done
+    }
+}

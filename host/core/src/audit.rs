@@ -64,6 +64,8 @@ pub enum Decision {
     Kill,
     /// The removal of the session, or of all that is a principal's.
     Erase,
+    /// The removal of sessions that ended long ago.
+    Prune,
     /// Back to before one of its turns.
     Revert,
     /// A session that begins as this one was.

@@ -15,6 +15,8 @@ pub(super) enum About<'a> {
     Session(SessionId),
     Wait(SessionId, WaitId),
     Everything(&'a Principal),
+    /// What the project keeps no longer.
+    Old,
 }
 
 impl Inner {
@@ -37,6 +39,7 @@ impl Inner {
             About::Session(session) => (Some(session), None, None),
             About::Wait(session, wait) => (Some(session), Some(wait), None),
             About::Everything(of) => (None, None, Some(of)),
+            About::Old => (None, None, None),
         };
         let record = |refused| {
             let (at, principal, delegation) = (self.services().clock.now(), &context.principal, context.delegation.as_slice());

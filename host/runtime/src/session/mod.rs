@@ -255,7 +255,8 @@ impl Host {
         if context.role != Role::Owner {
             return Err(Error::denied(format!("`{}` may not prune sessions: it is no owner", context.principal)));
         }
-        self.inner().session_store()?.session_prune(filter).await
+        let (store, project) = (self.inner().session_store()?, filter.project.clone());
+        self.inner().decided(context, &project, Decided::Prune, About::Old, || store.session_prune(filter)).await
     }
 
     /// Removes everything of a principal in a project: sessions, their journals and state, and its own key-value data. Returns how many

@@ -16,6 +16,8 @@ pub struct Environment {
     pub project: Option<PathBuf>,
     /// `REMIT_HOME`: where state of projects lives instead of in them.
     pub home: Option<PathBuf>,
+    /// `HOME`.
+    pub user_home: Option<PathBuf>,
     /// Where compiled components are kept.
     pub cache: PathBuf,
     /// Where trust is kept.
@@ -49,6 +51,7 @@ impl Environment {
             program: std::env::current_exe().context("this program's own path cannot be read")?,
             project: variable("REMIT_PROJECT"),
             home: variable("REMIT_HOME"),
+            user_home: variable("HOME"),
             cache: folder("XDG_CACHE_HOME", ".cache")?,
             trust: trust_folder(None, variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?,
             principal: format!("user:{}", login()).parse()?,
@@ -78,7 +81,8 @@ pub fn start_logging(environment: &Environment, verbose: u8) {
     let default = match verbose {
         0 => "off",
         1 => "remit=info,remit_runtime=info",
-        _ => "debug",
+        // The words of an outside server are nobody's but its plugin's: its transport logs them as they are.
+        _ => "debug,rmcp=warn",
     };
     let filter = environment.log.clone().unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));

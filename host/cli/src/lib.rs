@@ -3,6 +3,7 @@
 mod commands;
 mod environment;
 mod error;
+mod native;
 mod opened;
 mod output;
 mod signals;

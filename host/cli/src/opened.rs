@@ -17,7 +17,6 @@ use remit_core::{
     plugin::{
         Definition, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
-        granted_lines,
         inspect::{Inspection, inspect, inspect_interface},
         lock::{Approval, Lock, LockedPlugin},
         section::{self, Section},
@@ -31,7 +30,7 @@ use remit_runtime::{
     services::{EnvSecrets, JsonLines, SystemClock},
 };
 
-use crate::{commands::Run, output};
+use crate::{commands::Run, native::Start, output};
 
 /// A component that was read and looked into, without running it.
 #[derive(Clone)]
@@ -81,10 +80,19 @@ impl Looked {
 /// A plugin of a project as it is now, beside what was approved of it.
 #[derive(Clone)]
 pub struct Current {
-    /// The component.
-    pub looked: Looked,
+    /// The component, unless it is an outside server.
+    pub component: Option<Looked>,
+    /// The tools of an outside server that cannot be offered, each with the reason.
+    pub left_out: Vec<(String, String)>,
     /// What a lock would say of it.
     pub locked: LockedPlugin,
+}
+
+impl Current {
+    /// What it declares; of an outside server nothing is known.
+    pub fn declared(&self) -> Declared {
+        self.component.as_ref().map(Looked::declared).unwrap_or_default()
+    }
 }
 
 impl Run {
@@ -136,6 +144,7 @@ impl Run {
         let mut builder = Host::builder()
             .cache_dir(&self.environment.cache)
             .worker(&self.environment.program)
+            .outside(Arc::new(self.gateway()))
             .secrets(Arc::new(self.environment.secret_source()));
         if std::io::stderr().is_terminal() {
             builder = builder.progress(Arc::new(Spinner::default()));
@@ -146,11 +155,15 @@ impl Run {
         Ok(builder)
     }
 
-    /// What `plugin` is now. A component that does not carry its definitions is asked for them, in an instance that is granted nothing.
+    /// What `plugin` is now, beside what was approved of it, where that is known. A component that does not carry its definitions is asked
+    /// for them, in an instance that is granted nothing; for an outside server, see [`Run::current_native`].
     ///
     /// # Errors
     /// Those of reading, inspecting and listing it; each concerns this plugin alone.
-    pub fn current(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Current> {
+    pub fn current(&self, project: &OpenProject, plugin: &Plugin, known: Option<&LockedPlugin>, start: Start) -> anyhow::Result<Current> {
+        if plugin.command().is_some() {
+            return self.current_native(project, plugin, known, start);
+        }
         let artefact = project.artefact(plugin)?;
         let looked = Looked::at(artefact.bytes)?;
         looked.inspection.require_tools()?;
@@ -163,13 +176,14 @@ impl Run {
             source: plugin.source.to_string(),
             digest: artefact.digest,
             kind: looked.inspection.kind,
+            files: BTreeMap::new(),
             imports: looked.inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect(),
             declared: declared_lines(&looked.declared()),
-            granted: granted_lines(&plugin.grants),
+            granted: plugin.granted_lines(),
             tools: definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals: Vec::new(),
         };
-        Ok(Current { looked, locked })
+        Ok(Current { component: Some(looked), left_out: Vec::new(), locked })
     }
 
     /// `plugin` ready for a host: what the lock says of it, when that is still what is there. A crate under development relocks by
@@ -179,8 +193,11 @@ impl Run {
     /// `unavailable` when it has to be reviewed first, is switched off or not built.
     pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
         self.has_secrets(plugin)?;
+        if plugin.command().is_some() {
+            return self.approved_native(project, plugin);
+        }
         let artefact = project.artefact(plugin)?;
-        let granted = granted_lines(&plugin.grants);
+        let granted = plugin.granted_lines();
         let lock = project.lock.clone().unwrap_or_default();
         let source = plugin.source.to_string();
         let (locked, bytes) = match lock.admits(&plugin.name, &source, artefact.digest, &granted) {
@@ -188,7 +205,7 @@ impl Run {
             Err(refusal) => {
                 // The lock is everybody's: what only this user takes away is not written into it.
                 let shared = project.as_written();
-                let current = self.current(&shared, shared.plugin(plugin.name.as_str())?)?;
+                let current = self.current(&shared, shared.plugin(plugin.name.as_str())?, None, Start::Never)?;
                 match relock(&plugin.source, lock.plugins.get(&plugin.name), &current.locked) {
                     Relock::Unchanged => {}
                     Relock::Automatic(changes) => {
@@ -197,7 +214,8 @@ impl Run {
                     }
                     Relock::NeedsReview(_) => return Err(refusal.into()),
                 }
-                (current.locked, current.looked.bytes)
+                let Some(looked) = current.component else { return Err(refusal.into()) };
+                (current.locked, looked.bytes)
             }
         };
         let declared = match section::find(&bytes)? {
@@ -218,8 +236,11 @@ impl Run {
         })
     }
 
-    /// Says which secret that the grants name is not set, before anything runs.
-    fn has_secrets(&self, plugin: &Plugin) -> anyhow::Result<()> {
+    /// Says which secret that the plugin needs is not set, before anything runs.
+    ///
+    /// # Errors
+    /// `unavailable`, with the variable to set.
+    pub fn has_secrets(&self, plugin: &Plugin) -> anyhow::Result<()> {
         let unset = plugin.secrets().into_iter().find(|name| !self.environment.secrets.contains_key(&EnvSecrets::variable(name)));
         match unset {
             None => Ok(()),
@@ -241,8 +262,10 @@ impl Run {
         via: &str,
         manifest: Option<&str>,
     ) -> anyhow::Result<()> {
-        for (name, Current { looked, locked: mut plugin }) in approved {
-            project.state.keep_component(&looked.bytes)?;
+        for (name, Current { component, locked: mut plugin, .. }) in approved {
+            if let Some(looked) = component {
+                project.state.keep_component(&looked.bytes)?;
+            }
             plugin.approvals = lock.plugins.get(&name).map(|old| old.approvals.clone()).unwrap_or_default();
             plugin.approvals.push(Approval { by: self.environment.principal.clone(), via: via.to_owned(), at: SystemClock.now() });
             lock.plugins.insert(name, plugin);
@@ -264,7 +287,7 @@ pub fn opening(error: OpenError) -> anyhow::Error {
 fn stands_right(plugin: &Plugin, kind: Kind) -> Result<(), Error> {
     let name = &plugin.name;
     match (plugin.agent, kind) {
-        (true, Kind::Agent) | (false, Kind::Tool | Kind::Plain) => Ok(()),
+        (true, Kind::Agent) | (false, Kind::Tool | Kind::Plain | Kind::Native) => Ok(()),
         (true, _) => Err(Error::invalid(format!("`{name}` stands under `[agents]` and is no agent"))
             .hint(format!("write `[plugins.{name}]` in place of `[agents.{name}]`"))),
         (false, Kind::Agent) => Err(Error::invalid(format!("`{name}` is an agent and stands under `[plugins]`"))
@@ -304,7 +327,7 @@ pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf)> {
     let plugins = project.project.plugins.values();
     let of = |plugin: &Plugin| match &plugin.source {
         Source::Crate(path) => Some((plugin.name.clone(), project.root.join(path))),
-        Source::Wasm(_) => None,
+        Source::Wasm(_) | Source::Command(_) => None,
     };
     plugins.filter_map(of).collect()
 }

@@ -111,6 +111,22 @@ pub const INPUTS_QUEUED_MAX: u32 = 16;
 pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
 /// How long an approval may be decided at most (M18).
 pub const APPROVAL_MAX_MS: u64 = 30 * 24 * 3_600_000;
+/// Most words of the command of an outside server.
+pub const COMMAND_WORDS_MAX: usize = 64;
+/// Longest word of such a command, and longest value of a variable that it is given.
+pub const COMMAND_WORD_MAX_BYTES: usize = 4 * KIB as usize;
+/// Largest executable of an outside server, and largest file of the project that its command names; both are hashed whole.
+pub const COMMAND_FILE_MAX_BYTES: u64 = 512 * MIB;
+/// What an outside server may say in one message: this, or twice what a result of its plugin may have where that is more (M7).
+pub const OUTSIDE_MESSAGE_BYTES: usize = 8 * MIB as usize;
+/// How long an outside server may take to say who it is and to list its tools.
+pub const OUTSIDE_START_MS: u64 = 30_000;
+/// How long an outside server runs on without a call.
+pub const OUTSIDE_IDLE_MS: u64 = 300_000;
+/// First pause before an outside server that failed is started again; it doubles with each failure.
+pub const OUTSIDE_PAUSE_MS: u64 = 250;
+/// Longest such pause.
+pub const OUTSIDE_PAUSE_MAX_MS: u64 = 30_000;
 /// Calls of one group that run at once.
 pub const GROUP_MAX: usize = 64;
 /// Most days that `[retention]` keeps something; what is to be kept for longer is not pruned.

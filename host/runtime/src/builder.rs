@@ -19,6 +19,7 @@ use crate::{
     capability::{self, Call, CallState, Components, Services, http},
     engine::{Engine, Guests, PoolSettings, Progress, Settings},
     host::{Host, Inner},
+    outside::Outside,
     quota::{Quota, Quotas},
     services::{MemoryKv, NoAudit, NoSecrets, SystemClock},
 };
@@ -80,6 +81,7 @@ pub struct Builder {
     components: Option<Components>,
     clock: Option<Arc<dyn Clock>>,
     gateway: Option<http::Gateway>,
+    outside: Option<Arc<dyn Outside>>,
     custom: Vec<Arc<dyn AnyCapability>>,
     per_principal: Quota,
     per_project: Quota,
@@ -165,6 +167,13 @@ impl Builder {
         self
     }
 
+    /// Runs outside MCP servers there; without it, a plugin that is one cannot be called.
+    #[must_use]
+    pub fn outside(mut self, outside: Arc<dyn Outside>) -> Self {
+        self.outside = Some(outside);
+        self
+    }
+
     /// Adds a capability of the application.
     #[must_use]
     pub fn capability(mut self, capability: impl Capability) -> Self {
@@ -204,6 +213,7 @@ impl Builder {
             kv: self.kv.unwrap_or_else(|| Arc::new(MemoryKv::default())),
             sessions: self.sessions,
             components: self.components,
+            outside: self.outside,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             gateway: match self.gateway {
                 Some(gateway) => gateway,

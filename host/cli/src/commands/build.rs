@@ -101,7 +101,9 @@ impl super::Run {
         let raw = read(&cargo_build(folder)?)?;
         let inspection = inspect(&raw, &[])?;
         let definitions = match inspection.kind {
-            Kind::Tool | Kind::Agent => self.block_on(async { Ok(self.host()?.definitions(manifest.name.as_str(), &raw).await?) })?,
+            Kind::Tool | Kind::Agent | Kind::Native => {
+                self.block_on(async { Ok(self.host()?.definitions(manifest.name.as_str(), &raw).await?) })?
+            }
             Kind::Plain => remit_runtime::plugin::plain_definitions(&inspection, &manifest.tools, &Default::default()),
         };
         let section = Section::new(&manifest, definitions)?;
@@ -125,7 +127,7 @@ impl super::Run {
 pub(super) fn offers(kind: Kind, tools: usize) -> String {
     match kind {
         Kind::Agent => "an agent".to_owned(),
-        Kind::Tool | Kind::Plain => format!("{tools} tools"),
+        Kind::Tool | Kind::Plain | Kind::Native => format!("{tools} tools"),
     }
 }
 

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     commands::build::Goal,
+    native::Start,
     opened::{crates, opening},
     output::{self, BAD, DIM, GOOD, HEAD},
 };
@@ -93,7 +94,7 @@ impl super::Run {
         }
         let mut approved = Vec::new();
         for plugin in project.project.plugins.values() {
-            approved.push((plugin.name.clone(), self.current(&project, plugin)?));
+            approved.push((plugin.name.clone(), self.current(&project, plugin, None, Start::Never)?));
         }
         self.approve(&project, Default::default(), approved, "demo", None)?;
         let project = open(folder, None).map_err(opening)?;

@@ -16,18 +16,27 @@ use remit_core::{
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::{Exit, commands::build::Goal, opened, output};
+use crate::{Exit, commands::build::Goal, native::Start, opened, output};
 
 /// Add a plugin to the project; makes `remit.toml` where there is none
 ///
-/// Example: remit add plugins/files
+/// With --command, REFERENCE is a name, and what follows is the command of an outside MCP server: a native process, outside of the
+/// sandbox, which is started to list its tools once you say yes. Nothing may stand behind the command.
+///
+/// Examples:
+///   remit add plugins/files
+///   remit add tickets --command npx tickets-mcp
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub struct Add {
     /// A crate's folder, or the path of a `.wasm`
     reference: PathBuf,
     /// Its name in the project; default: made from the path
     #[arg(long)]
     name: Option<String>,
+    /// Program and arguments of an outside MCP server
+    #[arg(long, num_args = 1.., allow_hyphen_values = true, conflicts_with = "name", value_name = "WORD")]
+    command: Vec<String>,
     /// Answer yes
     #[arg(long)]
     yes: bool,
@@ -80,6 +89,9 @@ pub struct Revoke {
 impl super::Run {
     pub(super) fn add(&self, arguments: &Add) -> anyhow::Result<Exit> {
         let project = self.open_or_make()?;
+        if !arguments.command.is_empty() {
+            return self.add_command(&project, arguments);
+        }
         let path = self.environment.cwd.join(&arguments.reference);
         let shown = arguments.reference.display();
         let is_crate = path.join("Cargo.toml").is_file();
@@ -92,11 +104,7 @@ impl super::Run {
             Some(name) => name.parse()?,
             None => opened::plugin_name(&path).parse()?,
         };
-        if project.project.plugins.contains_key(&name) {
-            return Err(Error::new(remit_core::Kind::Conflict, format!("the project has a plugin `{name}` already"))
-                .hint("choose another: --name NAME")
-                .into());
-        }
+        is_new(&project, &name, "choose another: --name NAME")?;
         let mut document = document(&project)?;
         let mut table = Table::new();
         let source = relative(&project.root, &path)?;
@@ -114,6 +122,16 @@ impl super::Run {
         let section = if kind == Kind::Agent { "agents" } else { "plugins" };
         section_of(&mut document, section)?.insert(name.as_str(), Item::Table(table));
         self.change(&project, &document, &name, "add", arguments.yes)
+    }
+
+    fn add_command(&self, project: &OpenProject, arguments: &Add) -> anyhow::Result<Exit> {
+        let name: PluginName = arguments.reference.to_string_lossy().parse()?;
+        is_new(project, &name, "choose another name")?;
+        let mut document = document(project)?;
+        let mut table = Table::new();
+        table.insert("command", value(arguments.command.iter().collect::<toml_edit::Array>()));
+        section_of(&mut document, "plugins")?.insert(name.as_str(), Item::Table(table));
+        self.change(project, &document, &name, "add", arguments.yes)
     }
 
     pub(super) fn remove(&self, arguments: &Remove) -> anyhow::Result<Exit> {
@@ -167,8 +185,9 @@ impl super::Run {
     fn change(&self, project: &OpenProject, document: &DocumentMut, name: &PluginName, via: &str, yes: bool) -> anyhow::Result<Exit> {
         let text = document.to_string();
         let changed = OpenProject { project: Project::parse(MANIFEST_FILE, text.as_bytes())?, ..project.clone() };
-        let current = self.current(&changed, changed.plugin(name.as_str())?)?;
         let lock = project.lock.clone().unwrap_or_default();
+        let start = if yes { Start::Yes } else { Start::Ask };
+        let current = self.current(&changed, changed.plugin(name.as_str())?, lock.plugins.get(name), start)?;
         if !self.agreed(name, &diff(lock.plugins.get(name), &current.locked), yes)? {
             return Ok(Exit::Denied);
         }
@@ -213,6 +232,13 @@ impl super::Run {
     }
 }
 
+fn is_new(project: &OpenProject, name: &PluginName, hint: &str) -> anyhow::Result<()> {
+    match project.project.plugins.contains_key(name) {
+        true => Err(Error::new(remit_core::Kind::Conflict, format!("the project has a plugin `{name}` already")).hint(hint).into()),
+        false => Ok(()),
+    }
+}
+
 fn is_missing(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_some_and(|error| error.kind == remit_core::Kind::NotFound)
 }
@@ -244,6 +270,10 @@ fn section_of<'a>(document: &'a mut DocumentMut, name: &str) -> anyhow::Result<&
 /// Replaces what is written of one capability; comments elsewhere stay.
 fn set_grants(document: &mut DocumentMut, plugin: &Plugin, capability: &str, grants: &Grants) -> anyhow::Result<()> {
     let name = &plugin.name;
+    if plugin.command().is_some() {
+        let error = Error::invalid(format!("`{name}` is a native process and cannot be held to grants"));
+        return Err(error.hint(format!("what it is given stands in `env` of `[plugins.{name}]` in `remit.toml`")).into());
+    }
     if plugin.agent && capability != "tools" {
         let error =
             Error::invalid(format!("`{name}` is an agent: it acts through tools alone, and `{capability}` cannot be granted to it"));

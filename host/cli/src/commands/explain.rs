@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::{
     Exit,
+    native::{Start, known},
     opened::revoked_lines,
     output::{self, BAD, DIM, GOOD, HEAD},
 };
@@ -46,7 +47,7 @@ impl super::Run {
             return self.explain_call(&project, &arguments.plugin);
         }
         let plugin = project.plugin(&arguments.plugin)?;
-        let current = self.current(&project, plugin)?;
+        let current = self.current(&project, plugin, known(project.lock.as_ref(), plugin), Start::Never)?;
         let what = arguments.what.as_deref().ok_or_else(|| {
             let names: Vec<_> = current.locked.tools.keys().map(String::as_str).collect();
             Error::invalid("explain what?").hint(format!("name a tool ({}) or a capability and a request", names.join(", ")))
@@ -54,9 +55,8 @@ impl super::Run {
         let own = self.environment.principal.clone();
         let principal = arguments.principal.clone().unwrap_or_else(|| own.clone());
         let role = if principal == own { Some(Role::Owner) } else { project.project.role(&principal) };
-        let rights = |effect| {
-            Resolved::new(plugin.name.as_str(), effect, current.looked.declared(), plugin.grants.clone(), &principal, &project.root)
-        };
+        let rights =
+            |effect| Resolved::new(plugin.name.as_str(), effect, current.declared(), plugin.grants.clone(), &principal, &project.root);
         match current.locked.tools.get(what) {
             Some(tool) => Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, role.as_ref())),
             None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once), &project.revoked(&plugin.name)),
@@ -87,6 +87,9 @@ impl super::Run {
                 if tool.effect == Effect::Read { ": every right below is narrowed to reading" } else { "" }
             ));
             output::line(&format!("  approval  {}", if plugin.asks(&tool.name) { "a person, each time" } else { "not needed" }));
+            if plugin.command().is_some() {
+                output::line(&format!("  {BAD}native{BAD:#}    an outside server: its process is held to nothing but your own rights"));
+            }
             output::line(&format!(
                 "  limits    {} MiB, {} ms, {} KiB of output",
                 plugin.limits.memory_mib, plugin.limits.deadline_ms, plugin.limits.output_kib

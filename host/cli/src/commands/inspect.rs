@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use remit_core::{
-    plugin::{Kind, declared_lines, granted_lines, text::visible},
+    plugin::{Definition, Kind, declared_lines, granted_lines, text::visible},
     project::Plugin,
 };
+use remit_runtime::project::OpenProject;
 use serde_json::json;
 
 use super::call::is_path;
 use crate::{
     Exit,
+    native::{known, lines},
     opened::{Looked, read_component},
     output::{self, BAD, DIM, HEAD, WARN},
 };
@@ -46,6 +48,9 @@ impl super::Run {
         } else {
             let project = self.open()?;
             let plugin = project.plugin(reference)?.clone();
+            if plugin.command().is_some() {
+                return self.inspect_native(&project, &plugin);
+            }
             (project.artefact(&plugin)?.bytes, Some(plugin))
         };
         let report = Report::new(reference, Looked::at(bytes)?, plugin.as_ref());
@@ -56,6 +61,34 @@ impl super::Run {
         }
         Ok(Exit::Done)
     }
+}
+
+impl super::Run {
+    /// Shows an outside server without starting it: what it is started from, and what was approved of it.
+    fn inspect_native(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Exit> {
+        let native = project.native(plugin)?;
+        let locked = known(project.lock.as_ref(), plugin);
+        if self.global.json {
+            let tools = locked.map(|locked| locked.tools.values().map(super::mcp_tool).collect::<Vec<_>>());
+            output::json(&json!({
+                "reference": plugin.name.as_str(), "kind": Kind::Native, "digest": native.digest(), "command": native.command.argv,
+                "program": native.program, "files": native.files, "given": plugin.granted_lines(), "tools": tools,
+            }));
+            return Ok(Exit::Done);
+        }
+        lines(plugin, &native).iter().for_each(|line| output::line(line));
+        output::line(&format!("{HEAD}tools{HEAD:#}"));
+        match locked {
+            Some(locked) => locked.tools.values().for_each(print_tool),
+            None => output::line("  not known without starting it (see `remit review`)"),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn print_tool(tool: &Definition) {
+    let first = tool.description.lines().next().unwrap_or_default();
+    output::line(&format!("  {} {DIM}({}){DIM:#}  {}", tool.name, super::effect(tool.effect), visible(first, 120)));
 }
 
 /// The first word of each line: its capability.
@@ -112,6 +145,7 @@ impl Report {
             Kind::Tool => "a tool component",
             Kind::Agent => "an agent",
             Kind::Plain => "a plain component",
+            Kind::Native => "a native process",
         };
         output::line(&format!("{HEAD}{}{HEAD:#}  {kind}, {} KiB", self.reference, self.looked.bytes.len().div_ceil(1024)));
         if let Some(section) = &self.looked.section {
@@ -135,10 +169,7 @@ impl Report {
         output::line(&format!("{HEAD}tools{HEAD:#}"));
         match self.looked.definitions(&Default::default()) {
             Some(tools) => {
-                for tool in tools {
-                    let first = tool.description.lines().next().unwrap_or_default();
-                    output::line(&format!("  {} {DIM}({}){DIM:#}  {}", tool.name, super::effect(tool.effect), visible(first, 120)));
-                }
+                tools.iter().for_each(print_tool);
             }
             None => output::line("  not known without running it: it does not carry its definitions (see `remit review`)"),
         }

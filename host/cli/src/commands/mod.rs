@@ -24,6 +24,7 @@ use std::{future::Future, process::ExitCode};
 
 use anyhow::Context as _;
 use remit_core::plugin::Effect;
+use remit_server::gateway::{KEEPER, keeper_main};
 
 use crate::{
     Exit, Global,
@@ -112,11 +113,14 @@ impl Run {
     }
 }
 
-/// Acts as the compile worker when this process was started as one.
+/// Acts as the compile worker, or as the keeper of an outside server, when this process was started as one.
 pub fn worker() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
-    let is_worker = arguments.next().is_some_and(|name| name == "__compile");
-    is_worker.then(|| remit_runtime::engine::compile_worker_main(std::io::stdin().lock(), std::io::stdout().lock()))
+    match arguments.next()?.to_str()? {
+        "__compile" => Some(remit_runtime::engine::compile_worker_main(std::io::stdin().lock(), std::io::stdout().lock())),
+        KEEPER => Some(keeper_main(arguments)),
+        _ => None,
+    }
 }
 
 /// An effect class as it is written in files.

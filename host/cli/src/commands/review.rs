@@ -1,23 +1,25 @@
 //! `remit review`: what changed since it was approved, and a person's yes to it.
 
 use remit_core::plugin::{
-    PluginName,
+    Definition, PluginName,
     diff::{Changes, Sign, diff},
-    lock::Lock,
+    lock::{Lock, LockedPlugin},
+    text::visible,
 };
 use remit_runtime::project::OpenProject;
 
 use crate::{
     Exit,
     error::with_hints,
+    native::{Start, known},
     opened::Current,
-    output::{self, BAD, GOOD, HEAD, WARN},
+    output::{self, BAD, DIM, GOOD, HEAD, WARN},
 };
 
 /// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
 ///
 /// Shows, for each plugin, the difference to what was approved last: its component, tools, imports, declared and granted rights.
-/// Builds nothing. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
+/// Builds nothing. An outside server (`command`) is started only when you say yes, to list its tools. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
 ///
 /// Examples:
 ///   remit review
@@ -28,6 +30,9 @@ pub struct Review {
     /// Approve everything that is shown
     #[arg(long, conflicts_with = "check")]
     yes: bool,
+    /// Start outside servers to list their tools, without asking: native processes, outside of the sandbox
+    #[arg(long, conflicts_with = "check")]
+    start: bool,
     /// Write nothing; end with 3 when anything grew
     #[arg(long)]
     check: bool,
@@ -45,12 +50,17 @@ impl super::Run {
         // A lock that this user did not write is somebody else's word: everything is shown, and asked about.
         let known = arguments.check || self.trusted().knows_lock(&project.pins);
         let lock = if known { project.lock.clone().unwrap_or_default() } else { Lock::default() };
-        let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock)).collect();
+        let start = match (arguments.check, arguments.start) {
+            (true, _) => Start::Never,
+            (false, true) => Start::Yes,
+            (false, false) => Start::Ask,
+        };
+        let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock, start)).collect();
         let gone: Vec<PluginName> = lock.plugins.keys().filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
         if self.global.json {
             output::json(&as_json(&found, &gone));
         } else {
-            found.iter().for_each(Found::print);
+            found.iter().for_each(|found| found.print(&lock));
             gone.iter().for_each(|name| output::line(&format!("{HEAD}{name}{HEAD:#}\n  - no longer in `remit.toml`")));
         }
         if arguments.check {
@@ -59,8 +69,8 @@ impl super::Run {
         self.decide(&project, lock, found, &gone, arguments.yes)
     }
 
-    fn find_changes(&self, project: &OpenProject, plugin: &remit_core::project::Plugin, lock: &Lock) -> Found {
-        let state = self.current(project, plugin).map(|current| {
+    fn find_changes(&self, project: &OpenProject, plugin: &remit_core::project::Plugin, lock: &Lock, start: Start) -> Found {
+        let state = self.current(project, plugin, known(Some(lock), plugin), start).map(|current| {
             let changes = diff(lock.plugins.get(&plugin.name), &current.locked);
             (current, changes)
         });
@@ -106,16 +116,36 @@ impl super::Run {
 }
 
 impl Found {
-    fn print(&self) {
+    fn print(&self, lock: &Lock) {
         output::line(&format!("{HEAD}{}{HEAD:#}", self.name));
         match &self.state {
             Err(error) => {
                 let text = error.downcast_ref::<remit_core::Error>().map_or_else(|| error.to_string(), with_hints);
                 output::line(&format!("  {BAD}not loaded{BAD:#}: {}", text.trim_start_matches("error: ")));
             }
-            Ok((_, changes)) if changes.is_empty() => output::line("  as approved"),
-            Ok((_, changes)) => changes.list.iter().for_each(print_change),
+            Ok((current, changes)) => {
+                match changes.is_empty() {
+                    true => output::line("  as approved"),
+                    false => changes.list.iter().for_each(print_change),
+                }
+                print_native(current, lock.plugins.get(&self.name));
+            }
         }
+    }
+}
+
+/// What a person has to read of an outside server's tools besides their differences.
+fn print_native(current: &Current, known: Option<&LockedPlugin>) {
+    if current.component.is_some() {
+        return;
+    }
+    let is_known = |tool: &Definition| known.and_then(|known| known.tools.get(&tool.name)) == Some(tool);
+    for tool in current.locked.tools.values().filter(|tool| !is_known(tool)) {
+        output::line(&format!("  {DIM}{}{DIM:#}", tool.name));
+        tool.description.lines().for_each(|line| output::line(&format!("    {line}")));
+    }
+    for (name, reason) in &current.left_out {
+        output::line(&format!("  {BAD}{name}{BAD:#}  not offered: {}", visible(reason, 300)));
     }
 }
 
@@ -136,6 +166,7 @@ fn as_json(found: &[Found], gone: &[PluginName]) -> serde_json::Value {
             "digest": current.locked.digest,
             "grew": changes.grew(),
             "changes": changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "notOffered": current.left_out.iter().map(|(name, reason)| serde_json::json!({ "name": name, "reason": reason })).collect::<Vec<_>>(),
         }),
         Err(error) => serde_json::json!({ "plugin": found.name.as_str(), "error": error.to_string() }),
     };

@@ -16,7 +16,7 @@ pub enum Effect {
     Once,
 }
 
-/// Which of the three kinds of component it is.
+/// Which of the three kinds of component it is, or that it is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -26,6 +26,8 @@ pub enum Kind {
     Agent,
     /// Exports plain functions.
     Plain,
+    /// No component: an outside MCP server, a native process outside of the sandbox.
+    Native,
 }
 
 /// One tool as it is approved, listed and called.
@@ -57,6 +59,24 @@ impl Digest {
     pub fn of(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest of all that `from` gives, and how many bytes that is.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn of_stream(mut from: impl std::io::Read) -> std::io::Result<(Self, u64)> {
+        use sha2::Digest as _;
+        let (mut hasher, mut chunk, mut total) = (sha2::Sha256::new(), [0; 16 << 10], 0);
+        loop {
+            match from.read(&mut chunk)? {
+                0 => return Ok((Self(hasher.finalize().into()), total)),
+                count => {
+                    hasher.update(chunk.get(..count).unwrap_or_default());
+                    total += count as u64;
+                }
+            }
+        }
     }
 
     /// The 64 hex digits.

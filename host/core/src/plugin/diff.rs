@@ -97,7 +97,7 @@ pub fn relock(source: &Source, locked: Option<&LockedPlugin>, current: &LockedPl
     let changes = diff(locked, current);
     let follows = match source {
         Source::Crate(_) => !changes.rights_grew(),
-        Source::Wasm(_) => !changes.grew(),
+        Source::Wasm(_) | Source::Command(_) => !changes.grew(),
     };
     match locked {
         Some(_) if changes.is_empty() => Relock::Unchanged,
@@ -111,7 +111,11 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
     let mut changes = Changes::default();
     match locked {
         None => {
-            let what = if current.kind == Kind::Agent { "agent" } else { "plugin" };
+            let what = match current.kind {
+                Kind::Agent => "agent",
+                Kind::Native => "native process, outside of the sandbox,",
+                Kind::Tool | Kind::Plain => "plugin",
+            };
             changes.push(Sign::Added, Growth::Rights, format!("{what} from {}, {}", visible(&current.source, 200), current.digest));
         }
         Some(locked) => component(&mut changes, locked, current),
@@ -130,7 +134,7 @@ pub fn removal(plugin: &Plugin) -> Changes {
     let mut changes = Changes::default();
     let what = if plugin.agent { "agent" } else { "plugin" };
     changes.push(Sign::Removed, Growth::Narrows, format!("{what} from {}", visible(&plugin.source.to_string(), 200)));
-    lines(&mut changes, "granted", &rights::granted_lines(&plugin.grants), &BTreeSet::new(), rights::grants);
+    lines(&mut changes, "granted", &plugin.granted_lines(), &BTreeSet::new(), rights::grants);
     changes
 }
 
@@ -142,8 +146,25 @@ fn component(changes: &mut Changes, locked: &LockedPlugin, current: &LockedPlugi
     if locked.kind != current.kind {
         changes.push(Sign::Changed, Growth::Rights, "kind of component");
     }
-    if locked.digest != current.digest {
+    if current.kind == Kind::Native {
+        files(changes, locked, current);
+    } else if locked.digest != current.digest {
         changes.push(Sign::Changed, Growth::Differs, format!("component: {} → {}", locked.digest, current.digest));
+    }
+}
+
+fn files(changes: &mut Changes, locked: &LockedPlugin, current: &LockedPlugin) {
+    for (path, digest) in &current.files {
+        match locked.files.get(path) {
+            None => changes.push(Sign::Added, Growth::Rights, format!("file {}, {digest}", visible(path, 200))),
+            Some(old) if old != digest => {
+                changes.push(Sign::Changed, Growth::Rights, format!("file {}: {old} → {digest}", visible(path, 200)))
+            }
+            Some(_) => {}
+        }
+    }
+    for path in locked.files.keys().filter(|path| !current.files.contains_key(*path)) {
+        changes.push(Sign::Removed, Growth::Narrows, format!("file {}", visible(path, 200)));
     }
 }
 

@@ -27,10 +27,12 @@ pub struct Lock {
 pub struct LockedPlugin {
     /// The source, as `remit.toml` writes it.
     pub source: String,
-    /// The component.
+    /// The component; of an outside server, the digest of its source and `files` together: see [`native_digest`].
     pub digest: Digest,
     /// Which kind of component it is.
     pub kind: Kind,
+    /// The files that an outside server is started from: its executable, and what of the project its command names.
+    pub files: BTreeMap<String, Digest>,
     /// What it imports.
     pub imports: BTreeSet<String>,
     /// What it declares, one line of the grants' grammar each.
@@ -103,7 +105,10 @@ impl Lock {
             return Err(refuse("its source is not the approved one"));
         }
         if locked.digest != digest {
-            return Err(refuse("its component is not the approved one"));
+            return Err(refuse(match locked.kind {
+                Kind::Native => "its executable, or a file that its command names, is not the approved one",
+                _ => "its component is not the approved one",
+            }));
         }
         match granted.iter().find(|line| !rights::grants(line, &locked.granted)) {
             None => Ok(locked),
@@ -122,6 +127,13 @@ impl LockedPlugin {
         let text = all.and_then(|all| serde_json::to_vec(&all)).map_err(|error| Error::host("definitions could not be written", error))?;
         Ok(Digest::of(&text))
     }
+}
+
+/// What stands for an outside server in audit log and journal: the digest of the command, as `remit.toml` writes it, and of the files
+/// that it is started from.
+pub fn native_digest(source: &str, files: &BTreeMap<String, Digest>) -> Digest {
+    let lines = files.iter().map(|(path, digest)| format!("{digest} {path}\n"));
+    Digest::of(format!("{source}\n{}", lines.collect::<String>()).as_bytes())
 }
 
 /// `value` with the keys of every object in order, whatever kind of map is used.
@@ -149,6 +161,8 @@ struct Written {
     source: String,
     digest: Digest,
     kind: Kind,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    files: BTreeMap<String, Digest>,
     imports: BTreeSet<String>,
     definitions: Digest,
     declared: BTreeSet<String>,
@@ -188,6 +202,7 @@ impl Written {
             source: plugin.source.clone(),
             digest: plugin.digest,
             kind: plugin.kind,
+            files: plugin.files.clone(),
             imports: plugin.imports.clone(),
             definitions: plugin.definitions_digest()?,
             declared: plugin.declared.clone(),
@@ -205,6 +220,7 @@ impl Written {
             source: self.source,
             digest: self.digest,
             kind: self.kind,
+            files: self.files,
             imports: self.imports,
             declared: self.declared,
             granted: self.granted,

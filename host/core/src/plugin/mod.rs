@@ -3,6 +3,7 @@
 mod check;
 mod definition;
 pub mod diff;
+mod foreign;
 pub mod inspect;
 pub mod lock;
 pub mod manifest;
@@ -17,5 +18,6 @@ mod tests;
 
 pub use check::{check_definitions, check_tool_name, compile_schema};
 pub use definition::{Definition, Digest, Effect, Kind};
+pub use foreign::{Adopted, ForeignTool, adopt};
 pub use name::PluginName;
 pub use rights::{declared_lines, granted_lines};

@@ -3,6 +3,7 @@
 //! `remit.toml` becomes a [`Project`], [`Project::narrow`] applies a `remit.local.toml`, which can only take away, and [`Trust`] says that one user
 //! trusts exactly these files. Nothing here opens a file: text comes in, values or a [`ProjectError`] with every mistake go out.
 
+mod command;
 mod local;
 mod model;
 mod nearest;
@@ -14,6 +15,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use command::{Command, EnvSecret, EnvValue};
 pub use model::{Plugin, Project, Retention, Source};
 pub use nearest::nearest;
 pub use problem::{Problem, ProjectError, text};

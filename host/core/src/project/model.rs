@@ -3,14 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::Path,
 };
 
+use super::Command;
 use crate::{
     grant::Grants,
     identity::{Principal, Role},
     limit::CallLimits,
-    plugin::{Effect, PluginName},
+    plugin::{Effect, PluginName, granted_lines},
 };
 
 /// Where a plugin comes from; paths are as written: relative to the project's folder, or absolute.
@@ -20,20 +20,16 @@ pub enum Source {
     Crate(String),
     /// A component's file.
     Wasm(String),
-}
-
-impl Source {
-    /// The path as written.
-    pub fn path(&self) -> &Path {
-        let (Self::Crate(path) | Self::Wasm(path)) = self;
-        Path::new(path)
-    }
+    /// An outside MCP server: a native process, outside of the sandbox.
+    Command(Command),
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Crate(path) | Self::Wasm(path)) = self;
-        f.write_str(path)
+        match self {
+            Self::Crate(path) | Self::Wasm(path) => f.write_str(path),
+            Self::Command(command) => command.fmt(f),
+        }
     }
 }
 
@@ -50,7 +46,7 @@ pub struct Plugin {
     pub limits: CallLimits,
     /// What it may do.
     pub grants: Grants,
-    /// Effect classes that the project sets for tools of a plain component.
+    /// Effect classes that the project sets for tools of a plain component, or of an outside server.
     pub effects: BTreeMap<String, Effect>,
     /// `remit.local.toml` switched it off.
     pub disabled: bool,
@@ -69,9 +65,23 @@ impl Plugin {
         self.ask.iter().any(|name| name == "*" || name == tool)
     }
 
-    /// Names of the secrets that its grants use.
+    /// Names of the secrets that its grants use, or that its process gets.
     pub fn secrets(&self) -> BTreeSet<&str> {
-        self.grants.http.iter().filter_map(|http| http.secret.as_ref()).map(|secret| secret.name.as_str()).collect()
+        let used = self.grants.http.iter().filter_map(|http| http.secret.as_ref()).map(|secret| secret.name.as_str());
+        used.chain(self.command().into_iter().flat_map(Command::secrets)).collect()
+    }
+
+    /// The command of an outside MCP server.
+    pub fn command(&self) -> Option<&Command> {
+        match &self.source {
+            Source::Command(command) => Some(command),
+            Source::Crate(_) | Source::Wasm(_) => None,
+        }
+    }
+
+    /// What it is granted, or what its process is given, a line each, as the lock holds it.
+    pub fn granted_lines(&self) -> BTreeSet<String> {
+        granted_lines(&self.grants).into_iter().chain(self.command().into_iter().flat_map(Command::lines)).collect()
     }
 }
 

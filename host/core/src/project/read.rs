@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Plugin, Problem, Project, ProjectError, Retention, Source, nearest,
+    Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest,
     table::{self, Table},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
 const UNSERVED: [&str; 5] = ["models", "budgets", "labels", "functions", "approvals"];
 /// Likewise, keys of a plugin.
-const UNSERVED_OF_PLUGIN: [&str; 2] = ["command", "digest"];
+const UNSERVED_OF_PLUGIN: [&str; 2] = ["url", "digest"];
 
 impl Project {
     /// Reads a `remit.toml`; `file` is its name in messages.
@@ -84,25 +84,32 @@ fn plugins(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<Plugin
 }
 
 fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
-    let external = table.has("command");
     for key in UNSERVED_OF_PLUGIN {
         table.unserved(key, problems);
     }
+    if table.has("command") {
+        return command::plugin(name, table, problems);
+    }
     let outside: bool = table.optional("outside", problems).unwrap_or_default();
-    let written: Option<Spanned<String>> = if external { None } else { table.required("source", "source = \"plugins/name\"", problems) };
+    let written: Option<Spanned<String>> = table.required("source", "source = \"plugins/name\"", problems);
     let source = written
         .and_then(|written| source(written.get_ref(), outside).map_err(|error| problems.push(Problem::at(written.span(), error))).ok());
-    let ask: Vec<Spanned<String>> = table.optional("ask", problems).unwrap_or_default();
-    for tool in ask.iter().filter(|tool| tool.get_ref() != "*") {
-        tool_name(tool, problems);
-    }
+    let ask = asked(&mut table, problems);
     let limits = limits(&mut table, problems).over(CallLimits::default());
     let grants = table.optional::<AuthoredGrants>("grants", problems).unwrap_or_default().validate();
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
     let effects = effects(&mut table, problems);
     table.finish(problems);
-    let ask = ask.into_iter().map(Spanned::into_inner).collect();
     Some(Plugin { name, source: source?, ask, limits, grants, effects, disabled: false, agent: false })
+}
+
+/// The tools whose every call needs an approval.
+pub(super) fn asked(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> Vec<String> {
+    let ask: Vec<Spanned<String>> = plugin.optional("ask", problems).unwrap_or_default();
+    for tool in ask.iter().filter(|tool| tool.get_ref() != "*") {
+        tool_name(tool, problems);
+    }
+    ask.into_iter().map(Spanned::into_inner).collect()
 }
 
 fn agents(root: &mut Table<'_>, plugins: &mut BTreeMap<PluginName, Plugin>, problems: &mut Vec<Problem>) {
@@ -197,6 +204,13 @@ impl Limits {
             output_kib: self.output_kib.as_ref().map_or(base.output_kib, |value| *value.get_ref()),
         }
     }
+
+    /// Reports each value that is not within its maximum.
+    pub(super) fn check(&self, problems: &mut Vec<Problem>) {
+        bounded("memory_mib", self.memory_mib.as_ref(), CallLimits::MEMORY_MAX_MIB, problems);
+        bounded("deadline_ms", self.deadline_ms.as_ref(), CallLimits::DEADLINE_MAX_MS, problems);
+        bounded("output_kib", self.output_kib.as_ref(), CallLimits::OUTPUT_MAX_KIB, problems);
+    }
 }
 
 /// The table `limits`, each value within its maximum.
@@ -208,9 +222,7 @@ pub(super) fn limits(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> Lim
         output_kib: table.optional("output_kib", problems),
     };
     table.finish(problems);
-    bounded("memory_mib", limits.memory_mib.as_ref(), CallLimits::MEMORY_MAX_MIB, problems);
-    bounded("deadline_ms", limits.deadline_ms.as_ref(), CallLimits::DEADLINE_MAX_MS, problems);
-    bounded("output_kib", limits.output_kib.as_ref(), CallLimits::OUTPUT_MAX_KIB, problems);
+    limits.check(problems);
     limits
 }
 
@@ -234,7 +246,7 @@ fn retention(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Retention {
     retention
 }
 
-fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {
+pub(super) fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {
     let Some(table) = plugin.table("effects", "`effects`", problems) else { return BTreeMap::new() };
     let entries = table.entries::<Effect>(problems);
     for (tool, _) in &entries {

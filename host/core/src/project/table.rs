@@ -142,6 +142,12 @@ impl<'i> Table<'i> {
         }
     }
 
+    /// Like [`Table::finish`], but does not offer `refused` keys as known ones.
+    pub(crate) fn finish_without(mut self, refused: &[&str], problems: &mut Vec<Problem>) {
+        self.known.retain(|key| !refused.contains(key));
+        self.finish(problems);
+    }
+
     fn take(&mut self, key: &'static str) -> Option<(Range<usize>, Spanned<DeValue<'i>>)> {
         self.known.push(key);
         self.items.remove_entry(key).map(|(key, value)| (key.span(), value))

@@ -134,7 +134,7 @@ fn retention_is_what_is_said_and_for_ever_otherwise() {
 #[test]
 fn known_names_that_are_not_served_are_refused_as_such() {
     for (key, text) in [
-        ("command", "[plugins.x]\ncommand = [\"npx\"]\n"),
+        ("url", "[plugins.x]\nurl = \"https://example.com/mcp\"\nsource = \"x\"\n"),
         ("models", "[models.default]\napi = \"openai\"\n"),
         ("budgets", "[budgets]\n"),
         ("labels", "[labels]\n"),
@@ -144,6 +144,52 @@ fn known_names_that_are_not_served_are_refused_as_such() {
         let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(messages, [format!("`{key}` is not served by this version")]);
     }
+}
+
+/// The problems of a project whose plugin `t` has these lines.
+fn problems(lines: &str) -> Vec<String> {
+    let error = parse(&format!("version = 1\nproject.name = \"p\"\n[plugins.t]\n{lines}\n")).expect_err(lines);
+    error.problems().iter().map(|problem| problem.message.clone()).collect()
+}
+
+#[test]
+fn an_outside_server_is_a_command_and_what_it_is_given() {
+    let env = "env = { A = \"b c\", T = { secret = \"t\" }, U = { secret = \"u\", format = \"Bearer {}\" } }";
+    let text = format!(
+        "version = 1\nproject.name = \"p\"\n[plugins.t]\ncommand = [\"npx\", \"a \\\"b\"]\n{env}\ncwd = \"x/y\"\neffects = {{ a = \"read\" }}\n"
+    );
+    let project = parse(&text).unwrap_or_else(|error| panic!("{}", error.report()));
+    let plugin = project.plugins.values().next().expect("one");
+    assert_eq!(plugin.source.to_string(), r#"["npx","a \"b"]"#);
+    assert_eq!(plugin.secrets().into_iter().collect::<Vec<_>>(), ["t", "u"]);
+    let given = ["cwd x/y", "env A=b c", "secret t as T", "secret u as U, written `Bearer {}`"];
+    assert_eq!(plugin.granted_lines().into_iter().collect::<Vec<_>>(), given);
+}
+
+/// A native process cannot be held to what these would promise.
+#[test]
+fn what_no_native_process_can_be_held_to_is_refused() {
+    let command = "command = [\"npx\"]";
+    let cases = [
+        ("grants = { env = { A = \"b\" } }", "a native process cannot be held to `grants`"),
+        ("source = \"x.wasm\"", "a plugin has either `source` or `command`"),
+        ("limits = { memory_mib = 64 }", "unknown key `memory_mib`"),
+        ("outside = true", "unknown key `outside`"),
+        ("cwd = \"../x\"", "`../x` is not a folder below the project's"),
+        ("cwd = \"/x\"", "`/x` is not a folder below the project's"),
+        ("env = { \"A B\" = \"c\" }", "`A B` is not the name of a variable"),
+        ("env = { A = \"b\\nc\" }", "`A` has no value that a process can be given"),
+        ("env = { A = { secret = \"\" } }", "`A` has no value that a process can be given"),
+        ("env = { A = { secret = \"a\", format = \"b\" } }", "`A` has no value that a process can be given"),
+        ("env = { A = 3 }", "invalid type: integer `3`"),
+    ];
+    for (line, message) in cases {
+        assert_eq!(problems(&format!("{command}\n{line}")), [message], "{line}");
+    }
+    for line in ["command = []".to_owned(), "command = [\"\"]".to_owned(), format!("command = [{}]", "\"a\", ".repeat(65))] {
+        assert_eq!(problems(&line), ["a command has 1 to 64 words, the first of which is a program"], "{line}");
+    }
+    assert_eq!(problems("command = [\"a\", \"b\u{202e}\"]"), ["`b\\u{202e}` is not a word of a command"]);
 }
 
 #[test]

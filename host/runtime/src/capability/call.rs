@@ -20,7 +20,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::{Denials, basics::Event, fs, http, tools::Dispatch};
-use crate::engine::Limiter;
+use crate::{engine::Limiter, outside::Outside};
 
 /// What a host was built with; the same for every call.
 pub struct Services {
@@ -34,6 +34,8 @@ pub struct Services {
     pub sessions: Option<Arc<dyn SessionStore>>,
     /// Components that are kept by their digests.
     pub components: Option<Components>,
+    /// What runs outside servers, where any may be run.
+    pub outside: Option<Arc<dyn Outside>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Name lookup and TLS of the HTTP gateway.

@@ -1,13 +1,14 @@
 //! What an instance of a plugin is made for: to call a tool, or to tell what became of an earlier call.
 
-use remit_core::{Result, plugin::Effect};
+use remit_core::{Error, Result, plugin::Effect};
 use serde_json::Value;
 use wasmtime::Store;
 
 use crate::{
     capability::CallState,
     engine::Failed,
-    output::Output,
+    output::{self, Output},
+    outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Tool},
 };
 
@@ -33,6 +34,14 @@ pub(super) trait Errand: Sync {
         text: &str,
         arguments: &Value,
         store: &mut Store<CallState>,
+    ) -> impl Future<Output = Result<(Self::Answer, usize), Failed>> + Send;
+
+    /// The same for an outside server, which has no instance.
+    fn ask(
+        &self,
+        outside: &dyn Outside,
+        tool: &Tool,
+        call: OutsideCall<'_>,
     ) -> impl Future<Output = Result<(Self::Answer, usize), Failed>> + Send;
 }
 
@@ -64,6 +73,17 @@ impl Errand for Calling {
         tool.check_output(&output)?;
         Ok((output, bytes))
     }
+
+    async fn ask(&self, outside: &dyn Outside, tool: &Tool, call: OutsideCall<'_>) -> Result<(Output, usize), Failed> {
+        let max_bytes = call.plugin.limits.output_bytes();
+        let output = outside.call(call).await?;
+        let text = serde_json::to_vec(&output).map_err(|error| Error::host("a result cannot be written as JSON", error))?;
+        if text.len() > max_bytes {
+            return Err(output::too_large(text.len(), max_bytes).into());
+        }
+        tool.check_output(&output)?;
+        Ok((output, text.len()))
+    }
 }
 
 /// The question what became of the call with `key`. Asking changes nothing: the instance has the rights of a `read` tool.
@@ -90,5 +110,9 @@ impl Errand for Settling<'_> {
             tool.check_output(output)?;
         }
         Ok((fate, bytes))
+    }
+
+    async fn ask(&self, _: &dyn Outside, _: &Tool, call: OutsideCall<'_>) -> Result<(Fate, usize), Failed> {
+        Err(Error::invalid(format!("`{}` is an outside server and cannot be asked", call.plugin.name)).into())
     }
 }

@@ -33,7 +33,9 @@ use crate::{
     capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
+    outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
+    project::Native,
     quota::Quotas,
     session::Agents,
 };
@@ -327,6 +329,10 @@ impl Inner {
         let deadline = started + Duration::from_millis(deadline_ms);
         let late = || Error::limit(format!("the call took longer than its deadline of {deadline_ms} ms")).hint(DEADLINE_HINT);
         let work = async {
+            if let Source::Native(native) = &plugin.spec.source {
+                let (outside, call) = self.outside(request, &plugin.spec, native, &arguments, &running.stderr)?;
+                return errand.ask(outside, tool, call).await;
+            }
             plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
             // A nested call runs within the permit of the call that made it: two that wait for each other would never end.
             let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
@@ -347,6 +353,24 @@ impl Inner {
             },
             _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the call").into()),
         }
+    }
+
+    /// What an outside server is called with, and what calls it. Its process is shared by calls and takes no place among the instances.
+    fn outside<'a>(
+        &'a self,
+        request: &'a Request<'_>,
+        plugin: &'a Plugin,
+        native: &'a Native,
+        arguments: &'a serde_json::Value,
+        stderr: &'a Ring,
+    ) -> Result<(&'a dyn Outside, OutsideCall<'a>)> {
+        let outside = self.services.outside.as_deref();
+        let outside = outside.ok_or_else(|| {
+            Error::unavailable(format!("`{}` is an outside server, and this host runs none", plugin.name))
+                .hint("name what runs them when building the host: `outside(…)`")
+        })?;
+        let (project, secrets) = (request.project, &*self.services.secrets);
+        Ok((outside, OutsideCall { project, plugin, native, tool: request.tool, arguments, secrets, stderr }))
     }
 
     fn find(&self, request: &Request<'_>) -> Result<(Arc<Served>, Arc<Loaded>)> {

@@ -9,7 +9,7 @@ use remit_core::{
     plugin::{Definition, Digest, Effect, Kind, PluginName, manifest::ToolNote, schema},
 };
 
-use crate::output::Output;
+use crate::{output::Output, project::Native};
 
 mod loaded;
 pub mod value;
@@ -39,13 +39,15 @@ pub struct Plugin {
     pub ask: Vec<String>,
 }
 
-/// Where a component lies. It is read at the first call and checked against the digest.
+/// Where a component lies, or what stands in its place. It is read at the first call and checked against the digest.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// In memory.
     Bytes(Arc<[u8]>),
     /// In a file.
     File(PathBuf),
+    /// Nowhere: it is an outside MCP server, a native process.
+    Native(Native),
 }
 
 /// What a plugin tells of an earlier call of one of its tools.
@@ -106,6 +108,7 @@ impl Source {
     pub fn read(&self, digest: &Digest) -> Result<Arc<[u8]>> {
         let bytes: Arc<[u8]> = match self {
             Self::Bytes(bytes) => return Ok(bytes.clone()),
+            Self::Native(_) => return Err(Error::invalid("an outside server has no component")),
             Self::File(path) => {
                 let failed = |error: std::io::Error| {
                     Error::unavailable(format!("the component `{}` cannot be read: {error}", path.display()))

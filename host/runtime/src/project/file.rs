@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use remit_core::{Error, Result, plugin::text::visible};
+use remit_core::{
+    Error, Result,
+    plugin::{Digest, text::visible},
+};
 use rustix::fs::OFlags;
 
 /// Reads a regular file of at most `max_bytes`; one byte more is read, so that the caller's own check sees that it is too large.
@@ -17,6 +20,31 @@ use rustix::fs::OFlags;
 /// `invalid` when it is no regular file, `host` when it cannot be read. `None` when it does not exist.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
     open(path)?.map(|(file, meta)| contents(path, file, &meta, max_bytes)).transpose()
+}
+
+/// The digest of a regular file of at most `max_bytes`.
+///
+/// # Errors
+/// `limit` when it has more; `host` when it cannot be read; `unavailable` when it is gone.
+pub(super) fn digest(path: &Path, max_bytes: u64) -> Result<Digest> {
+    let gone = || Error::unavailable(format!("`{}` is not there", name(path)));
+    let (file, _) = open(path)?.ok_or_else(gone)?;
+    let read = Digest::of_stream(file.take(max_bytes.saturating_add(1)));
+    let (digest, size) = read.map_err(|error| failed(path, "read", error))?;
+    match size > max_bytes {
+        true => Err(Error::limit(format!("`{}` has more than {} MiB", name(path), max_bytes >> 20))),
+        false => Ok(digest),
+    }
+}
+
+/// Whether there is a regular file at `path`.
+pub(super) fn is_regular(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file())
+}
+
+/// Whether there is a regular file at `path` that somebody may execute.
+pub(super) fn is_program(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.mode() & 0o111 != 0)
 }
 
 /// Like [`read`], for a file that only this user may have written.

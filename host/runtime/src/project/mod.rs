@@ -7,6 +7,7 @@
 mod embed;
 mod file;
 mod find;
+mod native;
 mod open;
 mod state;
 mod trust;
@@ -16,6 +17,7 @@ mod tests;
 
 pub use embed::embed;
 pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
+pub use native::{NATIVE_PATH, Native};
 pub use open::{Artefact, OpenError, OpenProject, open};
 pub use state::StateFolder;
 pub use trust::{TrustStore, trust_folder};

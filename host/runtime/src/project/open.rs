@@ -10,14 +10,14 @@ use remit_core::{
     Error, Kind, Result,
     limit::{COMPONENT_MAX_BYTES, FILE_MAX_BYTES},
     plugin::{
-        Digest, PluginName, granted_lines,
+        Digest, PluginName,
         lock::{Lock, LockedPlugin},
         text::visible,
     },
     project::{Pins, Plugin, Project, ProjectError, Source},
 };
 
-use super::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, StateFolder, file};
+use super::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, Native, StateFolder, file};
 
 /// A project as its files say it at one moment.
 #[derive(Debug, Clone)]
@@ -126,7 +126,7 @@ impl OpenProject {
 
     /// The grants that `remit.local.toml` takes from a plugin, one line of the grants' grammar each.
     pub fn revoked(&self, plugin: &PluginName) -> BTreeSet<String> {
-        let lines = |project: &Project| project.plugins.get(plugin).map(|plugin| granted_lines(&plugin.grants)).unwrap_or_default();
+        let lines = |project: &Project| project.plugins.get(plugin).map(Plugin::granted_lines).unwrap_or_default();
         lines(&self.written).difference(&lines(&self.project)).cloned().collect()
     }
 
@@ -147,10 +147,31 @@ impl OpenProject {
     }
 
     /// Where the component of a plugin lies: its `.wasm` file, or where `remit build` puts what it made of the crate.
-    pub fn artefact_path(&self, plugin: &Plugin) -> PathBuf {
+    fn artefact_path(&self, plugin: &Plugin) -> Result<PathBuf> {
         match &plugin.source {
-            Source::Wasm(path) => self.root.join(path),
-            Source::Crate(_) => self.state.built(&plugin.name),
+            Source::Wasm(path) => Ok(self.root.join(path)),
+            Source::Crate(_) => Ok(self.state.built(&plugin.name)),
+            Source::Command(_) => Err(Error::invalid(format!("`{}` is an outside server and has no component", plugin.name))),
+        }
+    }
+
+    /// What an outside server is started from, as it is now. Nothing is started.
+    ///
+    /// # Errors
+    /// `unavailable` when it is switched off; `invalid` when it is a component; those of [`Native::find`]. Each concerns this plugin alone.
+    pub fn native(&self, plugin: &Plugin) -> Result<Native> {
+        self.switched_on(plugin)?;
+        let command = plugin.command().ok_or_else(|| Error::invalid(format!("`{}` is no outside server", plugin.name)))?;
+        Native::find(&plugin.name, &self.root, command)
+    }
+
+    fn switched_on(&self, plugin: &Plugin) -> Result<()> {
+        match plugin.disabled {
+            true => {
+                Err(Error::unavailable(format!("`{}` is switched off by `{LOCAL_FILE}`", plugin.name))
+                    .hint("remove `disabled = true` there"))
+            }
+            false => Ok(()),
         }
     }
 
@@ -161,16 +182,14 @@ impl OpenProject {
     /// regular file; `host` when it cannot be read. Each concerns this plugin alone.
     pub fn artefact(&self, plugin: &Plugin) -> Result<Artefact> {
         let name = &plugin.name;
-        if plugin.disabled {
-            return Err(Error::unavailable(format!("`{name}` is switched off by `{LOCAL_FILE}`")).hint("remove `disabled = true` there"));
-        }
-        let path = self.artefact_path(plugin);
+        self.switched_on(plugin)?;
+        let path = self.artefact_path(plugin)?;
         let Some(bytes) = file::read(&path, COMPONENT_MAX_BYTES)? else {
             let error =
                 Error::unavailable(format!("`{name}` has no component: `{}` was not found", visible(&plugin.source.to_string(), 256)));
             return Err(match &plugin.source {
                 Source::Crate(_) => Error { message: format!("`{name}` is not built yet"), ..error }.hint(format!("remit build {name}")),
-                Source::Wasm(_) => error.hint(format!("correct `source` of `{name}` in `{MANIFEST_FILE}`")),
+                Source::Wasm(_) | Source::Command(_) => error.hint(format!("correct `source` of `{name}` in `{MANIFEST_FILE}`")),
             });
         };
         if bytes.len() as u64 > COMPONENT_MAX_BYTES {
@@ -189,7 +208,7 @@ impl OpenProject {
         static NONE: Lock = Lock { plugins: BTreeMap::new() };
         let artefact = self.artefact(plugin)?;
         let lock = self.lock.as_ref().unwrap_or(&NONE);
-        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), artefact.digest, &granted_lines(&plugin.grants))?;
+        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), artefact.digest, &plugin.granted_lines())?;
         Ok((artefact, locked))
     }
 

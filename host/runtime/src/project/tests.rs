@@ -56,6 +56,7 @@ fn lock() -> Lock {
         source: "files.wasm".to_owned(),
         digest: Digest::of(COMPONENT),
         kind: remit_core::plugin::Kind::Tool,
+        files: [].into(),
         imports: [].into(),
         declared: [].into(),
         granted: [].into(),
@@ -289,4 +290,48 @@ fn a_section_is_embedded_once() {
     assert_eq!(section::find(&component).expect("a component"), Some(written.clone()));
     assert_eq!(embed(&component, &written).expect_err("twice").kind, Kind::Invalid);
     assert_eq!(embed(b"text", &written).expect_err("no component").kind, Kind::Invalid);
+}
+
+fn command(words: &[&str], path: Option<&str>) -> remit_core::project::Command {
+    let env = path.map(|path| ("PATH".to_owned(), remit_core::project::EnvValue::Fixed(path.to_owned())));
+    remit_core::project::Command {
+        argv: words.iter().map(|word| (*word).to_owned()).collect(),
+        env: env.into_iter().collect(),
+        cwd: Some("tools".to_owned()),
+    }
+}
+
+#[test]
+fn the_program_of_an_outside_server_is_found_where_its_process_would_find_it() {
+    let fixture = Fixture::new();
+    fixture.write("p/bin/serve", "#!/bin/sh\n");
+    fixture.write("p/tools/server.py", "print()");
+    let (root, name) = (fixture.path("p"), "tickets".parse().expect("a name"));
+    let bin = root.join("bin").to_string_lossy().into_owned();
+    let find = |words: &[&str], path: Option<&str>| {
+        super::Native::find(&name, &root, &command(words, path)).map(|native| (native.program.clone(), native))
+    };
+    let refused = |words: &[&str], path: Option<&str>| find(words, path).expect_err("it is not there").kind;
+    assert_eq!(refused(&["serve"], Some(&bin)), Kind::Unavailable, "nobody may execute it");
+    fs::set_permissions(root.join("bin/serve"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+
+    let (program, native) =
+        find(&["serve", "server.py", "missing.py", "--flag"], Some(&format!("bin:/nowhere:{bin}"))).expect("it is there");
+    assert_eq!(program, root.join("bin/serve"));
+    assert_eq!(native.files.keys().collect::<Vec<_>>(), ["bin/serve", "tools/server.py"]);
+    assert_eq!(native.folder(), root.join("tools"));
+    assert_eq!(find(&["bin/serve"], None).expect("a path").0, root.join("bin/serve"));
+    assert_eq!(refused(&["serve"], None), Kind::Unavailable, "not in the fixed `PATH`");
+    assert_eq!(refused(&["serve"], Some("bin")), Kind::Unavailable, "a relative folder is passed over");
+    assert_eq!(refused(&["bin/none"], None), Kind::Unavailable);
+
+    native.check(&name).expect("nothing changed");
+    fixture.write("p/tools/missing.py", "");
+    let appeared = native.check(&name).expect_err("a file appeared that an argument names");
+    assert_eq!((appeared.kind, appeared.code), (Kind::Unavailable, Some("E-REVIEW")));
+    fs::remove_file(root.join("tools/missing.py")).expect("removed");
+    native.check(&name).expect("it is as it was");
+    fixture.write("p/tools/server.py", "print(1)");
+    assert_eq!(native.check(&name).expect_err("another script").code, Some("E-REVIEW"));
+    assert_ne!(find(&["serve", "server.py"], Some(&bin)).expect("it is there").1.digest(), native.digest());
 }

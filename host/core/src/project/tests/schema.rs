@@ -44,6 +44,13 @@ allow = ["* http://*.example.com:8080/a/*?**"]
 secret = { name = "maps", query = "key" }
 [plugins.table]
 source = "table.wasm"
+[plugins.tickets]
+command = ["python3", "server.py"]
+env = { REGION = "eu", TICKETS_TOKEN = { secret = "tickets", format = "Bearer {}" } }
+cwd = "tools"
+ask = ["close", "*"]
+limits = { deadline_ms = 5000, output_kib = 64 }
+effects = { search = "read" }
 [agents.triage]
 source = "plugins/triage"
 outside = false
@@ -132,6 +139,14 @@ impl Kind {
             return self.walk(self.schema.pointer(target.trim_start_matches('#')).expect("it is there"), at, found);
         }
         let value = self.whole.pointer(&at).expect("it is there");
+        if let Some(key) = node["if"]["required"][0].as_str() {
+            let branch = if value.get(key).is_some() { "then" } else { "else" };
+            return self.walk(&node[branch], at, found);
+        }
+        // Of two forms, the one that has keys is looked into where the value has some.
+        if let Some(form) = node["anyOf"].as_array().filter(|_| value.is_object()).and_then(|forms| forms.last()) {
+            return self.walk(form, at, found);
+        }
         found.push((node, at.clone()));
         for key in value.as_object().into_iter().flat_map(|object| object.keys()) {
             let named = node["properties"].get(key).or_else(|| node["patternProperties"].as_object()?.values().next());

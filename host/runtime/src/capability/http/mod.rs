@@ -35,6 +35,7 @@ use wasmtime_wasi_http::{
 
 pub use gateway::{Gateway, GatewayOptions, Resolve, SystemResolver};
 pub use link::link;
+pub use scrub::Needles;
 
 use super::{Call, CallState};
 use exchange::Answer;

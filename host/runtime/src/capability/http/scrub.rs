@@ -14,9 +14,9 @@ use url::form_urlencoded;
 /// What a masked byte becomes. Masking keeps lengths, so `content-length` and ranges stay true.
 const MASK: u8 = b'*';
 
-/// The texts that are masked in responses.
+/// The texts that are masked in what comes back.
 #[derive(Default)]
-pub(super) struct Needles {
+pub struct Needles {
     forms: Vec<Zeroizing<Vec<u8>>>,
     /// The bytes that a form starts with, so that most of a response is looked at once.
     starts: HashSet<u8>,
@@ -27,14 +27,19 @@ impl Needles {
     /// Basic authentication, what it stands for.
     pub(super) fn of(value: &str) -> Self {
         let mut needles = Self::default();
-        needles.add_forms(value);
+        needles.add_secret(value);
+        needles
+    }
+
+    /// Adds the forms of another one.
+    pub fn add_secret(&mut self, value: &str) {
+        self.add_forms(value);
         if let Some(decoded) = STANDARD.decode(value).ok().map(Zeroizing::new).as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok())
             && let Some((_, password)) = decoded.split_once(':')
         {
-            needles.add_forms(decoded);
-            needles.add_forms(password);
+            self.add_forms(decoded);
+            self.add_forms(password);
         }
-        needles
     }
 
     fn add_forms(&mut self, value: &str) {
@@ -82,6 +87,14 @@ impl Needles {
 
     fn hides_in_name(&self, name: &str) -> bool {
         self.forms.iter().any(|needle| name.as_bytes().windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle)))
+    }
+
+    /// `text` with every secret masked.
+    pub fn scrub(&self, text: &str) -> String {
+        match self.is_empty() {
+            true => text.to_owned(),
+            false => String::from_utf8_lossy(&self.scrub_whole(text.as_bytes())).into_owned(),
+        }
     }
 
     fn scrub_whole(&self, text: &[u8]) -> Vec<u8> {

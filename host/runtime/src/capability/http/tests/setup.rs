@@ -131,6 +131,7 @@ impl Setup {
     fn call(&self) -> Call {
         let options = GatewayOptions { resolver: Some(self.names.clone()), extra_roots: self.roots.clone() };
         let services = Services {
+            outside: None,
             audit: Arc::new(NoAudit),
             secrets: Arc::new(Secrets(self.secrets.clone())),
             sessions: None,

@@ -1,0 +1,3 @@
+//! Doors of the host: what speaks MCP with others. Nothing is decided here.
+
+pub mod gateway;

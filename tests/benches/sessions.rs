@@ -211,6 +211,8 @@ async fn sleep(store: &Sqlite, number: u64, digest: &str) {
         used: Vec::new(),
         open: Some(TurnOpen { seq: 0, key: None }),
         close: None,
+        content: Vec::new(),
+        outputs: std::collections::BTreeMap::new(),
         status: Status::Waiting,
         detail: "?".to_owned(),
     };

@@ -226,3 +226,40 @@ fn a_backup_is_put_back_and_open_turns_are_quarantined() {
     check("session_abandon", shell.transcript(&["session", "abandon", &session]).to_string());
     check("restore_nothing", shell.transcript(&["restore", "nowhere", "--yes"]).to_string());
 }
+
+#[test]
+fn a_workspace_is_granted_and_a_large_result_is_kept() {
+    let shell = project();
+    check("grant_workspace", shell.transcript(&["grant", "counter", "workspace", "write scope=session", "--yes"]).to_string());
+    check("explain_workspace", shell.transcript(&["explain", "counter", "workspace", "write"]).to_string());
+    check("call_without_session", shell.transcript(&["call", "counter", "list"]).to_string());
+    let steps = r#"{"steps": [{"call": {"tool": "counter/put", "arguments": {"path": "a", "text": "one"}}}, {"fetch": {"tool": "counter/tell", "arguments": {"bytes": 5000000, "of": "x"}}}]}"#;
+    let ran = shell.run(&["run", "scripted", steps, "--session", "desk"]);
+    assert!(ran.status.success(), "{ran:?}");
+    let session = first(&shell, &["session", "list"], "id");
+    check("session_show_kept", shell.transcript(&["session", "show", &session]).to_string());
+    check("session_output", shell.transcript(&["session", "output", &session]).to_string());
+    let digest = first(&shell, &["session", "output", &session], "sha256");
+    check("session_output_absent", shell.transcript(&["session", "output", &session, &"0".repeat(64)]).to_string());
+    check("session_output_file", shell.transcript(&["session", "output", &session, &digest, "--out", "result.json"]).to_string());
+    check("session_output_file_there", shell.transcript(&["session", "output", &session, &digest, "--out", "result.json"]).to_string());
+    let written = std::fs::read(shell.cwd().join("result.json")).unwrap();
+    assert_eq!(remit_core::plugin::Digest::of(&written).hex(), digest);
+    assert_eq!(shell.run(&["session", "output", &session, &digest]).stdout, written, "and on standard output");
+
+    let export = shell.run(&["session", "export", &session]);
+    shell.write("export.jsonl", export.stdout);
+    check("session_import_content", shell.transcript(&["session", "import", "export.jsonl"]).to_string());
+    let imported = first(&shell, &["session", "list"], "id");
+    let look = r#"{"steps": [{"call": {"tool": "counter/look", "arguments": {"path": "a"}}}]}"#;
+    let looked = shell.run(&["run", "scripted", look, "--session", &imported, "--json"]);
+    assert!(String::from_utf8_lossy(&looked.stdout).contains("one"), "{looked:?}");
+    assert_eq!(shell.run(&["session", "output", &imported, &digest]).stdout, written);
+    assert!(shell.run(&["session", "erase", &imported, "--yes"]).status.success());
+    let folders = std::fs::read_dir(shell.cwd().join(".remit/workspace")).unwrap().flat_map(|project| {
+        let plugins = std::fs::read_dir(project.unwrap().path()).unwrap();
+        plugins.flat_map(|plugin| std::fs::read_dir(plugin.unwrap().path()).unwrap()).map(|entry| entry.unwrap().file_name())
+    });
+    let left: Vec<_> = folders.map(|name| name.to_string_lossy().into_owned()).collect();
+    assert!(left.contains(&session) && !left.iter().any(|name| name.contains(&imported)), "{left:?}");
+}

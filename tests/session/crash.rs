@@ -15,16 +15,18 @@ use std::{
 
 use remit_core::{
     clock::Timestamp,
+    content::Blob,
     id::{SessionId, WaitId},
     identity::Principal,
     journal::{Body, Line, Record},
+    plugin::Digest,
     store::{
         Append, Claim, Decision, Import, Later, NewSession, Place, QueuedInput, SessionFilter, SessionRow, SessionStore, Status, WaitRow,
     },
 };
 use remit_runtime::{TurnEnd, Verdict};
 use remit_store::Sqlite;
-use remit_tests::desk::{Desk, Setup, call, executions, script};
+use remit_tests::desk::{Desk, Setup, call, executions, log, script};
 use serde_json::{Value, json};
 
 const FOLDER: &str = "REMIT_CRASH_FOLDER";
@@ -80,6 +82,18 @@ impl SessionStore for Deadly {
     fn session_state(&self, id: SessionId) -> Later<'_, BTreeMap<String, Vec<u8>>> {
         self.inner.session_state(id)
     }
+    fn session_workspaces(&self, id: SessionId) -> Later<'_, BTreeMap<String, Blob>> {
+        self.inner.session_workspaces(id)
+    }
+    fn content_put(&self, id: SessionId, epoch: u64, pieces: Vec<Vec<u8>>) -> Later<'_, ()> {
+        self.around(self.inner.content_put(id, epoch, pieces))
+    }
+    fn content_get(&self, id: SessionId, piece: Digest) -> Later<'_, Vec<u8>> {
+        self.inner.content_get(id, piece)
+    }
+    fn output_get(&self, id: SessionId, output: Digest) -> Later<'_, Option<Blob>> {
+        self.inner.output_get(id, output)
+    }
     fn session_turn(&self, id: SessionId, key: String) -> Later<'_, Option<u64>> {
         self.inner.session_turn(id, key)
     }
@@ -132,6 +146,9 @@ fn steps() -> Value {
     }
     let of = |tool: &str, note: &str| json!({ "tool": format!("counter/{tool}"), "arguments": { "note": note } });
     steps.push(json!({ "group": [of("bump", "g0"), of("strike", "g1"), of("bump", "g2")] }));
+    let file = |tool: &str, arguments: Value| json!({ "call": { "tool": format!("counter/{tool}"), "arguments": arguments } });
+    steps.push(file("put", json!({ "path": "sub/a", "text": "kept" })));
+    steps.push(file("look", json!({ "path": "sub/a" })));
     steps.push(json!({ "keys": "k" }));
     steps.push(json!({ "get": "k7" }));
     steps.push(call("mark", "m"));
@@ -196,6 +213,23 @@ fn killed_at_every_boundary_an_input_that_waits_has_its_turn_once_and_in_its_ord
     }
 }
 
+fn setup() -> Setup {
+    Setup { counter: vec!["workspace write scope=session".to_owned()], ..Setup::default() }
+}
+
+/// What the next turn finds in the workspace, once its folder is gone.
+fn workspace(folder: &Path) -> Value {
+    let acknowledged = std::fs::read_to_string(folder.join("acknowledged")).expect("it was acknowledged");
+    let session = acknowledged.split(' ').next().expect("a session").parse().expect("an id");
+    std::fs::remove_dir_all(folder.join("workspace")).expect("it is there");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let desk = Desk::open(folder, setup()).await;
+        let look = json!([{ "call": { "tool": "counter/look", "arguments": { "path": "sub/a" } } }]);
+        log(&desk.more(session, look).await.expect("a turn"))[0]["text"].clone()
+    })
+}
+
 /// The process that dies: runs the script, or goes on with it, and acknowledges the result in a file.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by the tests beside it"]
@@ -205,7 +239,7 @@ async fn child() {
     let left = std::env::var(AT).expect("the boundary").parse().expect("a number");
     let inner = Sqlite::open(&folder.join("state")).expect("a store");
     let store = Arc::new(Deadly { inner, left: AtomicU64::new(left) });
-    let desk = Desk::with_store(folder, Setup::default(), store).await;
+    let desk = Desk::with_store(folder, setup(), store).await;
     let ran = desk.go(None, Some(&script(steps())), Some("k")).await.expect("a result");
     let TurnEnd::Done(output) = ran.end else { panic!("the turn ended: {:?}", ran.end) };
     let mut file = std::fs::File::create(folder.join("acknowledged")).expect("a file");
@@ -304,7 +338,9 @@ fn r1_killed_at_every_boundary_nothing_is_lost_and_nothing_happens_twice() {
         }
         let acknowledged = folder.path().join("acknowledged").exists();
         assert!(run(folder.path(), 0), "it goes on");
-        doubts += check(folder.path(), &expected, &format!("killed at boundary {at}, acknowledged: {acknowledged}"));
+        let when = format!("killed at boundary {at}, acknowledged: {acknowledged}");
+        doubts += check(folder.path(), &expected, &when);
+        assert_eq!(workspace(folder.path()), "kept", "{when}");
     }
     assert!(doubts > 0, "no kill hit a `once` call in flight");
 }

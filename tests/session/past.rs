@@ -5,7 +5,7 @@ use remit_core::{
     journal::{Body, Past},
     store::{Append, Status, WaitState},
 };
-use remit_runtime::TurnEnd;
+use remit_runtime::{TurnEnd, session::Content};
 use remit_tests::desk::{Desk, Setup, call, log};
 use serde_json::json;
 
@@ -104,10 +104,10 @@ async fn an_export_is_taken_in_elsewhere_with_its_state() {
     let records = desk.host.journal(&desk.ada(), "desk", session, 0).await.unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = Desk::open(elsewhere.path(), Setup::default()).await;
-    let row = other.host.import(&other.ada(), "desk", "scripted", &records).await.unwrap();
+    let row = other.host.import(&other.ada(), "desk", "scripted", &records, &Content::default()).await.unwrap();
     assert_eq!(log(&other.more(row.id, json!([{ "get": "k" }])).await.unwrap()), [json!([1, 2])]);
     assert!(other.executions().is_empty(), "what was done is not done again");
-    let part = other.host.import(&other.ada(), "desk", "scripted", &records[1..]).await.unwrap_err();
+    let part = other.host.import(&other.ada(), "desk", "scripted", &records[1..], &Content::default()).await.unwrap_err();
     assert_eq!(part.kind, Kind::Invalid);
 }
 

@@ -53,6 +53,8 @@ async fn begun(desk: &Desk, tool: &str) -> SessionId {
         used: Vec::new(),
         open: None,
         close: None,
+        content: Vec::new(),
+        outputs: std::collections::BTreeMap::new(),
         status: Status::Running,
         detail: String::new(),
     };

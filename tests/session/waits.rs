@@ -152,6 +152,8 @@ async fn a_turn_that_does_something_else_is_quarantined_and_nothing_is_done() {
         used: Vec::new(),
         open: None,
         close: None,
+        content: Vec::new(),
+        outputs: std::collections::BTreeMap::new(),
         status: Status::Running,
         detail: String::new(),
     };

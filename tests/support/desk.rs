@@ -63,6 +63,10 @@ pub struct Setup {
     pub audit: Option<Arc<dyn AuditSink>>,
     /// The agent's component, in place of the fixture as it is.
     pub agent: Option<Arc<[u8]>>,
+    /// What `counter` is granted besides `/work`, a grant a line.
+    pub counter: Vec<String>,
+    /// Bounds of `counter`.
+    pub counter_limits: Option<CallLimits>,
     /// What the guest `hostile` is granted; without it, the guest is not there.
     pub hostile: Option<Vec<String>>,
 }
@@ -96,14 +100,17 @@ impl Desk {
         let components = move |digest: &Digest| Ok(std::fs::read(kept.join(digest.hex())).ok());
         let builder = Host::builder().cache_dir(cache).worker(build::remit()).sessions(store.clone()).clock(clock.clone());
         let builder = setup.audit.clone().into_iter().fold(builder, |builder, audit| builder.audit(audit));
-        let host = builder.components(Arc::new(components)).build().expect("a host");
+        let builder = builder.components(Arc::new(components)).workspaces(folder.join("workspace"));
+        let host = builder.build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");
         let tools = setup.tools.clone().unwrap_or_else(|| "tools counter/*".to_owned());
         let tools: Vec<&str> = tools.split('\n').collect();
         let mut agent = host.plugin("scripted", component).await.expect("an agent").granted(grants(&tools));
         agent.limits = setup.limits.unwrap_or(agent.limits);
-        let mut counter = plugin(&host, setup.changed).await.granted(grants(&["fs work:/work:write"]));
+        let granted: Vec<&str> = ["fs work:/work:write"].into_iter().chain(setup.counter.iter().map(String::as_str)).collect();
+        let mut counter = plugin(&host, setup.changed).await.granted(grants(&granted));
         counter.ask = setup.ask;
+        counter.limits = setup.counter_limits.unwrap_or(counter.limits);
         let mut plugins = vec![agent, counter];
         if let Some(granted) = &setup.hostile {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();

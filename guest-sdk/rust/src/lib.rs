@@ -113,6 +113,7 @@ mod invoke;
 pub mod kv;
 pub mod log;
 mod output;
+pub mod outputs;
 mod progress;
 mod returned;
 mod schema;

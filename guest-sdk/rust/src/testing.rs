@@ -70,3 +70,9 @@ pub fn prompts() -> Vec<String> {
 pub fn sleeps() -> Vec<std::time::SystemTime> {
     crate::host::sleeps()
 }
+
+/// Keeps a result under an address, for [`crate::outputs`] on this thread.
+#[cfg(not(target_family = "wasm"))]
+pub fn keep(uri: &str, bytes: impl AsRef<[u8]>) {
+    crate::host::keep(uri, bytes.as_ref());
+}

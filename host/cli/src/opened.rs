@@ -150,7 +150,7 @@ impl Run {
             builder = builder.progress(Arc::new(Spinner::default()));
         }
         if let Some(project) = project {
-            builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?));
+            builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?)).workspaces(project.state.workspaces()?);
         }
         Ok(builder)
     }

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod clock;
+pub mod content;
 pub mod error;
 pub mod grant;
 pub mod id;

@@ -75,6 +75,30 @@ pub const KV_DEFAULT_BYTES: u64 = 16 * MIB;
 pub const FS_WRITE_MAX_BYTES: u64 = 1 << 40;
 /// Most that `max_files` of an `fs` grant may allow (F15).
 pub const FS_FILES_MAX: u64 = 10_000_000;
+/// Bytes of the files of one workspace, when a grant says nothing (F15).
+pub const WORKSPACE_DEFAULT_BYTES: u64 = 256 * MIB;
+/// Files, folders and links of one workspace, when a grant says nothing (F15).
+pub const WORKSPACE_FILES_DEFAULT: u64 = 10_000;
+/// Most that `max_mib` of a `workspace` grant may allow (F15).
+pub const WORKSPACE_MAX_BYTES: u64 = 4 << 30;
+/// Most that `max_files` of a `workspace` grant may allow (F15).
+pub const WORKSPACE_FILES_MAX: u64 = 100_000;
+/// Largest tree of a workspace, as JSON text: what is captured of one may not be larger, nor what an import brings (F16).
+pub const TREE_MAX_BYTES: u64 = 64 * MIB;
+/// Longest path in the tree of a workspace (F16).
+pub const TREE_PATH_MAX_BYTES: usize = 4096;
+/// Longest piece of content: what is kept, read and held in memory at once (R13).
+pub const PIECE_MAX_BYTES: usize = MIB as usize;
+/// Most content that one session may keep, whichever turn it is of (R13).
+pub const SESSION_CONTENT_MAX_BYTES: u64 = 16 << 30;
+/// Most content that an import brings along (R13).
+pub const IMPORT_CONTENT_MAX_BYTES: u64 = 512 * MIB;
+/// Largest result that is kept beside the journal when it is too large for it, as JSON text (A8).
+pub const OUTPUT_KEPT_MAX_BYTES: usize = 64 * MIB as usize;
+/// What an agent is shown of a result that is kept beside the journal.
+pub const OUTPUT_PREVIEW_BYTES: usize = 4 * KIB as usize;
+/// Bytes that an agent reads at once of such a result.
+pub const OUTPUT_READ_MAX_BYTES: u32 = 256 * KIB as u32;
 /// Most that `max_kib` of an `http` grant may allow (N10).
 pub const HTTP_BODY_MAX_BYTES: u64 = 1 << 30;
 /// Most that `deadline_ms` of an `http` grant may allow (N9).

@@ -22,6 +22,7 @@ use crate::{
     outside::Outside,
     quota::{Quota, Quotas},
     services::{MemoryKv, NoAudit, NoSecrets, SystemClock},
+    workspace::Workspaces,
 };
 
 /// A capability that an application adds: its own WIT interface, under grants like Remit's own.
@@ -79,6 +80,7 @@ pub struct Builder {
     kv: Option<Arc<dyn KvStore>>,
     sessions: Option<Arc<dyn SessionStore>>,
     components: Option<Components>,
+    workspaces: Option<PathBuf>,
     clock: Option<Arc<dyn Clock>>,
     gateway: Option<http::Gateway>,
     outside: Option<Arc<dyn Outside>>,
@@ -153,6 +155,14 @@ impl Builder {
         self
     }
 
+    /// Keeps workspaces below this folder, which belongs to this user alone and to the sessions of one store. Without it, a plugin that
+    /// is granted a workspace is not called.
+    #[must_use]
+    pub fn workspaces(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.workspaces = Some(folder.into());
+        self
+    }
+
     /// Takes time from there.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -214,6 +224,7 @@ impl Builder {
             sessions: self.sessions,
             components: self.components,
             outside: self.outside,
+            workspaces: self.workspaces.map(Workspaces::new),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             gateway: match self.gateway {
                 Some(gateway) => gateway,

@@ -11,6 +11,7 @@ pub mod project;
 mod quota;
 pub mod services;
 pub mod session;
+mod workspace;
 
 pub use builder::{Builder, Capability};
 pub use host::{Host, Outcome, Project, Request};

@@ -35,6 +35,8 @@ pub enum Content {
         description: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none", default)]
         mime_type: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        size: Option<u64>,
     },
     /// An embedded resource.
     Resource { resource: Embedded },
@@ -82,10 +84,17 @@ impl Output {
         Ok((Self { content: output.content.into_iter().map(Content::from).collect(), structured }, size))
     }
 
-    /// The same for a guest that called this tool.
+    /// The same for a guest that called this tool: its text, and what it points to.
     pub fn into_guest(self) -> wit::Output {
         let text = self.text();
-        wit::Output { content: vec![wit::Content::Text(text)], structured: self.structured.map(|value| value.to_string()) }
+        let links = self.content.into_iter().filter_map(|piece| match piece {
+            Content::ResourceLink { uri, name, description, mime_type, size: _ } => {
+                Some(wit::Content::ResourceLink(wit::Link { uri, name, description, mime_type }))
+            }
+            _ => None,
+        });
+        let content = std::iter::once(wit::Content::Text(text)).chain(links).collect();
+        wit::Output { content, structured: self.structured.map(|value| value.to_string()) }
     }
 }
 
@@ -126,7 +135,7 @@ impl From<wit::Content> for Content {
             wit::Content::Image(media) => Self::Image { data: STANDARD.encode(media.data), mime_type: media.mime_type },
             wit::Content::Audio(media) => Self::Audio { data: STANDARD.encode(media.data), mime_type: media.mime_type },
             wit::Content::ResourceLink(link) => {
-                Self::ResourceLink { uri: link.uri, name: link.name, description: link.description, mime_type: link.mime_type }
+                Self::ResourceLink { uri: link.uri, name: link.name, description: link.description, mime_type: link.mime_type, size: None }
             }
             wit::Content::Resource(embedded) => {
                 let (text, blob) = match embedded.body {

@@ -99,6 +99,8 @@ fn append(row: &SessionRow, records: Vec<Line>) -> Append {
         used: Vec::new(),
         open: None,
         close: None,
+        content: Vec::new(),
+        outputs: BTreeMap::new(),
         status: Status::Running,
         detail: String::new(),
     }
@@ -107,7 +109,7 @@ fn append(row: &SessionRow, records: Vec<Line>) -> Append {
 /// A record such as the result of a call is.
 fn line(seq: u64) -> Line {
     let output = serde_json::json!({"content": [{"type": "text", "text": "a result of a usual length: ".repeat(8)}]});
-    let body = remit_core::journal::Body::End { op: 7, outcome: Outcome::Output { output: output.to_string() } };
+    let body = remit_core::journal::Body::End { op: 7, outcome: Outcome::Output { output: output.to_string(), kept: None } };
     Record { seq, at: Timestamp(seq), body }.encode().expect("a line")
 }
 
@@ -242,7 +244,7 @@ fn turn(from: u64, calls: u32) -> Vec<Line> {
         };
         let output = serde_json::json!({"content": [{"type": "text", "text": format!("sent {number}")}]});
         let op = machine.begin_call(call, Timestamp(1)).expect("a call");
-        machine.end(op, Outcome::Output { output: output.to_string() }, Timestamp(2)).expect("a result");
+        machine.end(op, Outcome::Output { output: output.to_string(), kept: None }, Timestamp(2)).expect("a result");
     }
     machine.take_pending()
 }
@@ -300,7 +302,7 @@ fn growth(folder: &Path) -> Vec<Row> {
             next += lines.len() as u64;
             let mut one = append(&row, lines);
             one.open = Some(TurnOpen { seq, key: Some(format!("{part}.{number}")) });
-            one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into(), left_by: None });
+            one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into(), ..TurnClose::default() });
             block_on(store.session_append(one)).expect("a turn");
         }
         // The last one to close it copies its log.

@@ -1726,6 +1726,142 @@ pub mod remit {
                 }
             }
         }
+        /// Results of tools that were too large for the journal. The session keeps them whole; the agent is given the beginning of the text, and
+        /// a `resource-link` whose address is read here. An address names its bytes by their digest, so reading is the same on every replay.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod outputs {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Why nothing was read.
+            #[derive(Clone)]
+            pub enum Error {
+                /// This session keeps nothing under this address.
+                Absent(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Absent(e) => {
+                            f.debug_tuple("Error::Absent").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// The bytes from `offset` on: `length` of them or 256 KiB, whichever is less, and fewer only at the end. Past the end there are none.
+            /// They are the result as JSON: `content` and `structuredContent`.
+            #[allow(async_fn_in_trait)]
+            pub fn read(
+                uri: &str,
+                offset: u64,
+                length: u32,
+            ) -> ::core::result::Result<_rt::Vec<u8>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = uri;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "remit:session/outputs@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "read"]
+                        fn wit_import2(_: *mut u8, _: usize, _: i64, _: i32, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&offset),
+                        _rt::as_i32(&length),
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                <_ as From<
+                                    _rt::Vec<_>,
+                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v11 = match l7 {
+                                    n => {
+                                        debug_assert_eq!(n, 0, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        Error::Absent(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -2041,6 +2177,88 @@ mod _rt {
             alloc::dealloc(ptr, layout);
         }
     }
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    pub fn as_i32<T: AsI32>(t: T) -> i32 {
+        t.as_i32()
+    }
+    pub trait AsI32 {
+        fn as_i32(self) -> i32;
+    }
+    impl<'a, T: Copy + AsI32> AsI32 for &'a T {
+        fn as_i32(self) -> i32 {
+            (*self).as_i32()
+        }
+    }
+    impl AsI32 for i32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u32 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u16 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for i8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for u8 {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for char {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
+    impl AsI32 for usize {
+        #[inline]
+        fn as_i32(self) -> i32 {
+            self as i32
+        }
+    }
     use core::fmt;
     use core::marker;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -2115,29 +2333,6 @@ mod _rt {
             }
         }
     }
-    pub fn as_i64<T: AsI64>(t: T) -> i64 {
-        t.as_i64()
-    }
-    pub trait AsI64 {
-        fn as_i64(self) -> i64;
-    }
-    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
-        fn as_i64(self) -> i64 {
-            (*self).as_i64()
-        }
-    }
-    impl AsI64 for i64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    impl AsI64 for u64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
     pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
             match val {
@@ -2187,46 +2382,48 @@ macro_rules! __export_agent_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:remit:guest@0.1.0:agent:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1600] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1703] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc4\x0b\x01A\x02\x01\
-A\x0b\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xab\x0c\x01A\x02\x01\
+A\x0d\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
 \x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05\
 value\x02\0\x05\x04\0\x03put\x01\x06\x01@\x01\x03keys\x01\0\x04\0\x06delete\x01\x07\
 \x01ps\x01@\x01\x06prefixs\0\x08\x04\0\x09list-keys\x01\x09\x03\0\x19remit:sessi\
-on/state@0.1.0\x05\0\x01B\x18\x01s\x04\0\x04json\x03\0\0\x01m\x03\x04read\x0aide\
-mpotent\x04once\x04\0\x06effect\x03\0\x02\x01ks\x01k\x01\x01r\x06\x04names\x05ti\
-tle\x04\x0bdescriptions\x0cinput-schema\x01\x0doutput-schema\x05\x06effect\x03\x04\
-\0\x0adefinition\x03\0\x06\x01p}\x01r\x02\x04data\x08\x09mime-types\x04\0\x05med\
-ia\x03\0\x09\x01r\x04\x03uris\x04names\x0bdescription\x04\x09mime-type\x04\x04\0\
-\x04link\x03\0\x0b\x01q\x02\x04text\x01s\0\x04blob\x01\x08\0\x04\0\x0dresource-b\
-ody\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x04\x04body\x0e\x04\0\x08embedded\x03\
-\0\x0f\x01q\x05\x04text\x01s\0\x05image\x01\x0a\0\x05audio\x01\x0a\0\x0dresource\
--link\x01\x0c\0\x08resource\x01\x10\0\x04\0\x07content\x03\0\x11\x01p\x12\x01r\x02\
-\x07content\x13\x0astructured\x05\x04\0\x06output\x03\0\x14\x01q\x04\x11invalid-\
-arguments\x01s\0\x06denied\x01s\0\x0bunavailable\x01s\0\x06failed\x01s\0\x04\0\x07\
-failure\x03\0\x16\x03\0\x16remit:tool/types@0.1.0\x05\x01\x02\x03\0\x01\x04json\x02\
-\x03\0\x01\x06output\x01B%\x02\x03\x02\x01\x02\x04\0\x04json\x03\0\0\x02\x03\x02\
-\x01\x03\x04\0\x06output\x03\0\x02\x01w\x04\0\x09timestamp\x03\0\x04\x01q\x06\x11\
-invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05limit\x01s\0\x08\
-in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07problem\x03\0\x06\x01j\x01\x03\x01\x07\
-\x01r\x02\x04cally\x07outcome\x08\x04\0\x0acompletion\x03\0\x09\x04\0\x0acall-gr\
-oup\x03\x01\x01kw\x01r\x03\x05titles\x07detailss\x10expires-after-ms\x0c\x04\0\x08\
-question\x03\0\x0d\x01ks\x01q\x03\x08approved\x01\x0f\0\x06denied\x01\x0f\0\x07e\
-xpired\0\0\x04\0\x08decision\x03\0\x10\x01i\x0b\x01@\0\0\x12\x04\0\x17[construct\
-or]call-group\x01\x13\x01h\x0b\x01@\x03\x04self\x14\x04tools\x09arguments\x01\0y\
-\x04\0\x18[method]call-group.start\x01\x15\x01k\x0a\x01@\x01\x04self\x14\0\x16\x04\
-\0\x17[method]call-group.next\x01\x17\x01@\x02\x04tools\x09arguments\x01\0\x08\x04\
-\0\x09call-tool\x01\x18\x01@\x01\x08question\x0e\0\x11\x04\0\x0eawait-approval\x01\
-\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait-input\x01\x1a\x01@\x01\x04time\x05\x01\
-\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04names\0\x7f\x04\0\x05patch\x01\x1c\x03\
-\0\x19remit:agent/durable@0.1.0\x05\x04\x02\x03\0\x01\x0adefinition\x01B\x09\x02\
-\x03\x02\x01\x05\x04\0\x0adefinition\x03\0\0\x02\x03\x02\x01\x02\x04\0\x04json\x03\
-\0\x02\x01@\0\0\x01\x04\0\x08describe\x01\x04\x01j\x01\x03\x01s\x01@\x01\x05inpu\
-t\x03\0\x05\x04\0\x04turn\x01\x06\x04\0\x19remit:agent/handler@0.1.0\x05\x06\x04\
-\0\x17remit:guest/agent@0.1.0\x04\0\x0b\x0b\x01\0\x05agent\x03\0\0\0G\x09produce\
-rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.\
-61.1";
+on/state@0.1.0\x05\0\x01B\x06\x01q\x01\x06absent\x01s\0\x04\0\x05error\x03\0\0\x01\
+p}\x01j\x01\x02\x01\x01\x01@\x03\x03uris\x06offsetw\x06lengthy\0\x03\x04\0\x04re\
+ad\x01\x04\x03\0\x1bremit:session/outputs@0.1.0\x05\x01\x01B\x18\x01s\x04\0\x04j\
+son\x03\0\0\x01m\x03\x04read\x0aidempotent\x04once\x04\0\x06effect\x03\0\x02\x01\
+ks\x01k\x01\x01r\x06\x04names\x05title\x04\x0bdescriptions\x0cinput-schema\x01\x0d\
+output-schema\x05\x06effect\x03\x04\0\x0adefinition\x03\0\x06\x01p}\x01r\x02\x04\
+data\x08\x09mime-types\x04\0\x05media\x03\0\x09\x01r\x04\x03uris\x04names\x0bdes\
+cription\x04\x09mime-type\x04\x04\0\x04link\x03\0\x0b\x01q\x02\x04text\x01s\0\x04\
+blob\x01\x08\0\x04\0\x0dresource-body\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x04\
+\x04body\x0e\x04\0\x08embedded\x03\0\x0f\x01q\x05\x04text\x01s\0\x05image\x01\x0a\
+\0\x05audio\x01\x0a\0\x0dresource-link\x01\x0c\0\x08resource\x01\x10\0\x04\0\x07\
+content\x03\0\x11\x01p\x12\x01r\x02\x07content\x13\x0astructured\x05\x04\0\x06ou\
+tput\x03\0\x14\x01q\x04\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavaila\
+ble\x01s\0\x06failed\x01s\0\x04\0\x07failure\x03\0\x16\x03\0\x16remit:tool/types\
+@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x06output\x01B%\x02\x03\x02\x01\
+\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06output\x03\0\x02\x01w\x04\
+\0\x09timestamp\x03\0\x04\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
+unavailable\x01s\0\x05limit\x01s\0\x08in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07\
+problem\x03\0\x06\x01j\x01\x03\x01\x07\x01r\x02\x04cally\x07outcome\x08\x04\0\x0a\
+completion\x03\0\x09\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
+ailss\x10expires-after-ms\x0c\x04\0\x08question\x03\0\x0d\x01ks\x01q\x03\x08appr\
+oved\x01\x0f\0\x06denied\x01\x0f\0\x07expired\0\0\x04\0\x08decision\x03\0\x10\x01\
+i\x0b\x01@\0\0\x12\x04\0\x17[constructor]call-group\x01\x13\x01h\x0b\x01@\x03\x04\
+self\x14\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x15\x01\
+k\x0a\x01@\x01\x04self\x14\0\x16\x04\0\x17[method]call-group.next\x01\x17\x01@\x02\
+\x04tools\x09arguments\x01\0\x08\x04\0\x09call-tool\x01\x18\x01@\x01\x08question\
+\x0e\0\x11\x04\0\x0eawait-approval\x01\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait\
+-input\x01\x1a\x01@\x01\x04time\x05\x01\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04\
+names\0\x7f\x04\0\x05patch\x01\x1c\x03\0\x19remit:agent/durable@0.1.0\x05\x05\x02\
+\x03\0\x02\x0adefinition\x01B\x09\x02\x03\x02\x01\x06\x04\0\x0adefinition\x03\0\0\
+\x02\x03\x02\x01\x03\x04\0\x04json\x03\0\x02\x01@\0\0\x01\x04\0\x08describe\x01\x04\
+\x01j\x01\x03\x01s\x01@\x01\x05input\x03\0\x05\x04\0\x04turn\x01\x06\x04\0\x19re\
+mit:agent/handler@0.1.0\x05\x07\x04\0\x17remit:guest/agent@0.1.0\x04\0\x0b\x0b\x01\
+\0\x05agent\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -2239,42 +2436,44 @@ pub use __export_agent_impl as __export_agent;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1535] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe3\x0a\x01A\x02\x01\
-A\x08\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1638] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xca\x0b\x01A\x02\x01\
+A\x0a\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
 \x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05\
 value\x02\0\x05\x04\0\x03put\x01\x06\x01@\x01\x03keys\x01\0\x04\0\x06delete\x01\x07\
 \x01ps\x01@\x01\x06prefixs\0\x08\x04\0\x09list-keys\x01\x09\x03\0\x19remit:sessi\
-on/state@0.1.0\x05\0\x01B\x18\x01s\x04\0\x04json\x03\0\0\x01m\x03\x04read\x0aide\
-mpotent\x04once\x04\0\x06effect\x03\0\x02\x01ks\x01k\x01\x01r\x06\x04names\x05ti\
-tle\x04\x0bdescriptions\x0cinput-schema\x01\x0doutput-schema\x05\x06effect\x03\x04\
-\0\x0adefinition\x03\0\x06\x01p}\x01r\x02\x04data\x08\x09mime-types\x04\0\x05med\
-ia\x03\0\x09\x01r\x04\x03uris\x04names\x0bdescription\x04\x09mime-type\x04\x04\0\
-\x04link\x03\0\x0b\x01q\x02\x04text\x01s\0\x04blob\x01\x08\0\x04\0\x0dresource-b\
-ody\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x04\x04body\x0e\x04\0\x08embedded\x03\
-\0\x0f\x01q\x05\x04text\x01s\0\x05image\x01\x0a\0\x05audio\x01\x0a\0\x0dresource\
--link\x01\x0c\0\x08resource\x01\x10\0\x04\0\x07content\x03\0\x11\x01p\x12\x01r\x02\
-\x07content\x13\x0astructured\x05\x04\0\x06output\x03\0\x14\x01q\x04\x11invalid-\
-arguments\x01s\0\x06denied\x01s\0\x0bunavailable\x01s\0\x06failed\x01s\0\x04\0\x07\
-failure\x03\0\x16\x03\0\x16remit:tool/types@0.1.0\x05\x01\x02\x03\0\x01\x04json\x02\
-\x03\0\x01\x06output\x01B%\x02\x03\x02\x01\x02\x04\0\x04json\x03\0\0\x02\x03\x02\
-\x01\x03\x04\0\x06output\x03\0\x02\x01w\x04\0\x09timestamp\x03\0\x04\x01q\x06\x11\
-invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavailable\x01s\0\x05limit\x01s\0\x08\
-in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07problem\x03\0\x06\x01j\x01\x03\x01\x07\
-\x01r\x02\x04cally\x07outcome\x08\x04\0\x0acompletion\x03\0\x09\x04\0\x0acall-gr\
-oup\x03\x01\x01kw\x01r\x03\x05titles\x07detailss\x10expires-after-ms\x0c\x04\0\x08\
-question\x03\0\x0d\x01ks\x01q\x03\x08approved\x01\x0f\0\x06denied\x01\x0f\0\x07e\
-xpired\0\0\x04\0\x08decision\x03\0\x10\x01i\x0b\x01@\0\0\x12\x04\0\x17[construct\
-or]call-group\x01\x13\x01h\x0b\x01@\x03\x04self\x14\x04tools\x09arguments\x01\0y\
-\x04\0\x18[method]call-group.start\x01\x15\x01k\x0a\x01@\x01\x04self\x14\0\x16\x04\
-\0\x17[method]call-group.next\x01\x17\x01@\x02\x04tools\x09arguments\x01\0\x08\x04\
-\0\x09call-tool\x01\x18\x01@\x01\x08question\x0e\0\x11\x04\0\x0eawait-approval\x01\
-\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait-input\x01\x1a\x01@\x01\x04time\x05\x01\
-\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04names\0\x7f\x04\0\x05patch\x01\x1c\x03\
-\0\x19remit:agent/durable@0.1.0\x05\x04\x04\07remit:guest/agent-with-all-of-its-\
-exports-removed@0.1.0\x04\0\x0b+\x01\0%agent-with-all-of-its-exports-removed\x03\
-\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\x10wit-\
-bindgen-rust\x060.61.1";
+on/state@0.1.0\x05\0\x01B\x06\x01q\x01\x06absent\x01s\0\x04\0\x05error\x03\0\0\x01\
+p}\x01j\x01\x02\x01\x01\x01@\x03\x03uris\x06offsetw\x06lengthy\0\x03\x04\0\x04re\
+ad\x01\x04\x03\0\x1bremit:session/outputs@0.1.0\x05\x01\x01B\x18\x01s\x04\0\x04j\
+son\x03\0\0\x01m\x03\x04read\x0aidempotent\x04once\x04\0\x06effect\x03\0\x02\x01\
+ks\x01k\x01\x01r\x06\x04names\x05title\x04\x0bdescriptions\x0cinput-schema\x01\x0d\
+output-schema\x05\x06effect\x03\x04\0\x0adefinition\x03\0\x06\x01p}\x01r\x02\x04\
+data\x08\x09mime-types\x04\0\x05media\x03\0\x09\x01r\x04\x03uris\x04names\x0bdes\
+cription\x04\x09mime-type\x04\x04\0\x04link\x03\0\x0b\x01q\x02\x04text\x01s\0\x04\
+blob\x01\x08\0\x04\0\x0dresource-body\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x04\
+\x04body\x0e\x04\0\x08embedded\x03\0\x0f\x01q\x05\x04text\x01s\0\x05image\x01\x0a\
+\0\x05audio\x01\x0a\0\x0dresource-link\x01\x0c\0\x08resource\x01\x10\0\x04\0\x07\
+content\x03\0\x11\x01p\x12\x01r\x02\x07content\x13\x0astructured\x05\x04\0\x06ou\
+tput\x03\0\x14\x01q\x04\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavaila\
+ble\x01s\0\x06failed\x01s\0\x04\0\x07failure\x03\0\x16\x03\0\x16remit:tool/types\
+@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x06output\x01B%\x02\x03\x02\x01\
+\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06output\x03\0\x02\x01w\x04\
+\0\x09timestamp\x03\0\x04\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
+unavailable\x01s\0\x05limit\x01s\0\x08in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07\
+problem\x03\0\x06\x01j\x01\x03\x01\x07\x01r\x02\x04cally\x07outcome\x08\x04\0\x0a\
+completion\x03\0\x09\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
+ailss\x10expires-after-ms\x0c\x04\0\x08question\x03\0\x0d\x01ks\x01q\x03\x08appr\
+oved\x01\x0f\0\x06denied\x01\x0f\0\x07expired\0\0\x04\0\x08decision\x03\0\x10\x01\
+i\x0b\x01@\0\0\x12\x04\0\x17[constructor]call-group\x01\x13\x01h\x0b\x01@\x03\x04\
+self\x14\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x15\x01\
+k\x0a\x01@\x01\x04self\x14\0\x16\x04\0\x17[method]call-group.next\x01\x17\x01@\x02\
+\x04tools\x09arguments\x01\0\x08\x04\0\x09call-tool\x01\x18\x01@\x01\x08question\
+\x0e\0\x11\x04\0\x0eawait-approval\x01\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait\
+-input\x01\x1a\x01@\x01\x04time\x05\x01\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04\
+names\0\x7f\x04\0\x05patch\x01\x1c\x03\0\x19remit:agent/durable@0.1.0\x05\x05\x04\
+\07remit:guest/agent-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0%agen\
+t-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
+\x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

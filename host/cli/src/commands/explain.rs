@@ -175,6 +175,7 @@ fn decided(capability: &str, request: &str, rights: &Resolved) -> anyhow::Result
         "env" => Request::Env { name: request },
         "config" => Request::Config { name: request },
         "kv" => Request::Kv { access: access(request)? },
+        "workspace" => Request::Fs { path: remit_core::grant::WORKSPACE_MOUNT, access: access(request)? },
         "tools" => {
             let (plugin, tool) = request.split_once('/').ok_or_else(|| wrong(capability))?;
             Request::Tool { plugin, tool }
@@ -196,6 +197,7 @@ fn wrong(capability: &str) -> Error {
         "env" => "env NAME",
         "config" => "config NAME",
         "kv" => "kv read",
+        "workspace" => "workspace read",
         "tools" => "tools PLUGIN/TOOL",
         "sockets" => "sockets HOST:PORT",
         _ => {

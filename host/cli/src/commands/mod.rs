@@ -16,6 +16,7 @@ mod prune;
 mod review;
 mod run;
 mod session;
+mod session_output;
 mod session_past;
 mod session_show;
 mod trust;

@@ -10,7 +10,7 @@ use remit_core::{
 use remit_runtime::{Host, Patience, RunRequest};
 use serde_json::json;
 
-use super::{run::status, session_past, session_show, session_show::when};
+use super::{run::status, session_output, session_past, session_show, session_show::when};
 use crate::{
     Exit,
     output::{self, BAD, DIM, HEAD, WARN},
@@ -21,6 +21,7 @@ use crate::{
 pub enum Session {
     List(List),
     Show(session_show::Show),
+    Output(session_output::Output),
     Resume(Resume),
     Fork(session_past::Fork),
     Revert(session_past::Revert),
@@ -73,7 +74,7 @@ pub struct Kill {
     session: String,
 }
 
-/// Remove a session with its journal and its state, or all that belongs to somebody
+/// Remove a session with its journal, its state and its workspaces, or all that belongs to somebody
 ///
 /// Examples:
 ///   remit session erase ses_01k… --yes
@@ -84,7 +85,7 @@ pub struct Erase {
     /// The session
     #[arg(required_unless_present = "principal")]
     session: Option<String>,
-    /// All sessions of this principal instead, and its own key-value data
+    /// All sessions of this principal instead, and its own key-value data and workspaces
     #[arg(long, conflicts_with = "session")]
     principal: Option<Principal>,
     /// Answer yes
@@ -101,6 +102,7 @@ impl super::Run {
         match command {
             Session::List(arguments) => self.session_list(arguments),
             Session::Show(arguments) => self.session_show(arguments),
+            Session::Output(arguments) => self.session_output(arguments),
             Session::Resume(arguments) => self.session_resume(arguments),
             Session::Fork(arguments) => self.session_fork(arguments),
             Session::Revert(arguments) => self.session_revert(arguments),
@@ -180,7 +182,7 @@ impl super::Run {
         let id: SessionId = session.parse()?;
         let row = self.block_on(async { Ok(host.session(&context, &project.project.name, id).await?) })?;
         output::note(&format!("{id}: {} turns of `{}` for {}, begun {}", row.turns, row.agent, row.principal, when(row.created)));
-        if !super::confirm("Remove its journal and its state for good?", arguments.yes)? {
+        if !super::confirm("Remove its journal, its state and its workspaces for good?", arguments.yes)? {
             output::note("nothing was removed");
             return Ok(Exit::Denied);
         }
@@ -196,7 +198,9 @@ impl super::Run {
 
 impl super::Run {
     fn principal_erase(&self, host: &Host, context: &Context, project: &str, principal: &Principal, yes: bool) -> anyhow::Result<Exit> {
-        output::note(&format!("all sessions of {principal} in this project, with their journals and state, and its own `kv` data"));
+        output::note(&format!(
+            "all sessions of {principal} in this project, with their journals, state and workspaces, and its own `kv` data and workspaces"
+        ));
         if !super::confirm("Remove all of it for good?", yes)? {
             output::note("nothing was removed");
             return Ok(Exit::Denied);

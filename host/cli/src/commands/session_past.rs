@@ -2,8 +2,18 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
-use remit_core::{Error, id::SessionId, identity::Role, journal::Record, limit::RECORD_MAX_BYTES};
-use serde::Deserialize;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use remit_core::{
+    Error,
+    content::Blob,
+    id::SessionId,
+    identity::Role,
+    journal::Record,
+    limit::{IMPORT_CONTENT_MAX_BYTES, RECORD_MAX_BYTES},
+    plugin::Digest,
+};
+use remit_runtime::session::Content;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{Exit, output};
@@ -48,7 +58,7 @@ pub struct Abandon {
     session: String,
 }
 
-/// Print a session's journal, a JSON document a line
+/// Print a session's journal and the content that it names, a JSON document a line
 ///
 /// Example: remit session export ses_01k… > session.jsonl
 #[derive(Debug, clap::Args)]
@@ -81,6 +91,21 @@ struct Header {
 #[derive(Deserialize)]
 struct Exported {
     agent: String,
+}
+
+/// A line of content, after the records: a piece in base64, or a result with its pieces.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Line {
+    Piece(String),
+    Output { digest: Digest, blob: Blob },
+}
+
+/// What an export says.
+struct Taken {
+    agent: String,
+    records: Vec<Record>,
+    content: Content,
 }
 
 /// The longest line that is read.
@@ -150,33 +175,38 @@ impl super::Run {
         let id: SessionId = arguments.session.parse()?;
         let (project, host) = self.sessions()?;
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
-        let (row, records) = self.block_on(async {
-            let row = host.session(&context, &project.project.name, id).await?;
-            Ok((row, host.journal(&context, &project.project.name, id, 0).await?))
-        })?;
-        output::json(&json!({ "remit": HEADER, "version": 1, "session": row }));
-        records.iter().for_each(|record| output::json(&json!(record)));
-        Ok(Exit::Done)
+        let name = &project.project.name;
+        self.block_on(async {
+            let row = host.session(&context, name, id).await?;
+            let (records, named) = (host.journal(&context, name, id, 0).await?, host.content(&context, name, id).await?);
+            output::json(&json!({ "remit": HEADER, "version": 1, "session": row }));
+            records.iter().for_each(|record| output::json(&json!(record)));
+            for piece in named.pieces {
+                output::json(&json!(Line::Piece(STANDARD.encode(host.piece(&context, name, id, piece).await?))));
+            }
+            named.outputs.into_iter().for_each(|(digest, blob)| output::json(&json!(Line::Output { digest, blob })));
+            Ok(Exit::Done)
+        })
     }
 
     pub(super) fn session_import(&self, arguments: &Import) -> anyhow::Result<Exit> {
-        let (agent, records) = self.read_export(&arguments.file)?;
+        let Taken { agent, records, content } = self.read_export(&arguments.file)?;
         let (project, host) = self.sessions()?;
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
-        let row = self.block_on(async { Ok(host.import(&context, &project.project.name, &agent, &records).await?) })?;
+        let row = self.block_on(async { Ok(host.import(&context, &project.project.name, &agent, &records, &content).await?) })?;
         self.print_new(&row, "taken in");
         Ok(Exit::Done)
     }
 
     #[allow(clippy::disallowed_methods, reason = "an export that the user names is read here, line by line, each bounded")]
-    fn read_export(&self, file: &str) -> anyhow::Result<(String, Vec<Record>)> {
+    fn read_export(&self, file: &str) -> anyhow::Result<Taken> {
         let unreadable = |error: std::io::Error| Error::invalid(format!("`{file}` cannot be read: {error}"));
         let mut reader: Box<dyn std::io::BufRead> = match file {
             "-" => Box::new(std::io::stdin().lock()),
             path => Box::new(BufReader::new(std::fs::File::open(self.environment.cwd.join(path)).map_err(unreadable)?)),
         };
         let mut agent = None;
-        let mut records = Vec::new();
+        let (mut records, mut content, mut bytes) = (Vec::new(), Content::default(), 0);
         for number in 1.. {
             let mut line = String::new();
             if (&mut reader).take(LINE_MAX_BYTES).read_line(&mut line).map_err(unreadable)? == 0 {
@@ -191,11 +221,24 @@ impl super::Run {
                 let known = header.remit == HEADER && header.version == 1;
                 let name = known.then_some(header.session.agent);
                 agent = Some(name.ok_or_else(|| wrong("the head of something else, or of a later version"))?);
+            } else if let Ok(line) = serde_json::from_str(&line) {
+                match line {
+                    Line::Piece(text) => {
+                        let piece = STANDARD.decode(text).map_err(|error| wrong("no piece of content").internal(error))?;
+                        bytes += piece.len() as u64;
+                        content.pieces.push(piece);
+                    }
+                    Line::Output { digest, blob } => drop(content.outputs.insert(digest, blob)),
+                }
+                if bytes > IMPORT_CONTENT_MAX_BYTES {
+                    let message = format!("`{file}` has more content than the {IMPORT_CONTENT_MAX_BYTES} bytes that are taken in");
+                    return Err(Error::limit(message).into());
+                }
             } else {
                 records.push(serde_json::from_str(&line).map_err(|error| wrong("no record").internal(error))?);
             }
         }
         let agent = agent.ok_or_else(|| Error::invalid(format!("`{file}` is empty")))?;
-        Ok((agent, records))
+        Ok(Taken { agent, records, content })
     }
 }

@@ -193,6 +193,10 @@ impl Timeline {
             }
             Body::State { key, value: None } => self.changes.push((record.at, format!("state `{}` removed", visible(key, 60)))),
             Body::Patch { name } => self.note(record.at, format!("patch `{}`", visible(name, 60))),
+            Body::Workspaces { trees } => {
+                let plugins: Vec<_> = trees.keys().map(|plugin| visible(plugin, 64)).collect();
+                self.note(record.at, format!("workspace of {} captured", plugins.join(", ")));
+            }
             Body::Take { .. } => {}
             Body::TurnEnd { output } => self.turn_end(record.at, GOOD, "done", output),
             Body::TurnFailed { message, .. } => self.turn_end(record.at, BAD, "failed", message),
@@ -272,6 +276,7 @@ fn waited(wait: &Wait) -> (String, String) {
 pub(super) fn ending(outcome: &Outcome) -> (Style, String) {
     let said = |note: &Option<String>| note.as_ref().map_or_else(String::new, |note| format!(": {}", visible(note, 80)));
     match outcome {
+        Outcome::Output { kept: Some(kept), .. } => (GOOD, format!("ok, {} bytes kept as an output", kept.size)),
         Outcome::Output { .. } => (GOOD, "ok".to_owned()),
         Outcome::Failed { kind: Kind::Denied, message } => (BAD, format!("denied: {}", visible(message, 120))),
         Outcome::Failed { kind: Kind::InDoubt, message } => (BAD, format!("in doubt: {}", visible(message, 120))),

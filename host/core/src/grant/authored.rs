@@ -11,8 +11,11 @@ use serde::{
 };
 use toml::Spanned;
 
-use super::{Access, FieldTarget, Grants, KvScope};
-use crate::limit::{FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES, HTTP_BODY_DEFAULT_BYTES, HTTP_DEADLINE_DEFAULT_MS, KV_DEFAULT_BYTES};
+use super::{Access, DataScope, FieldTarget, Grants};
+use crate::limit::{
+    FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES, HTTP_BODY_DEFAULT_BYTES, HTTP_DEADLINE_DEFAULT_MS, KV_DEFAULT_BYTES, WORKSPACE_DEFAULT_BYTES,
+    WORKSPACE_FILES_DEFAULT,
+};
 
 /// Keys with values, each with its place.
 pub type Values = BTreeMap<Spanned<String>, Spanned<String>>;
@@ -29,6 +32,9 @@ pub struct AuthoredGrants {
     /// Key-value storage: one table, or a list with one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kv: Vec<Spanned<AuthoredKv>>,
+    /// A workspace: one table, or a list with one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workspace: Vec<Spanned<AuthoredWorkspace>>,
     /// Tools, as `plugin/tool`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Spanned<String>>,
@@ -111,10 +117,27 @@ pub struct AuthoredKv {
     pub access: Access,
     /// Whose data; default `user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<KvScope>,
+    pub scope: Option<DataScope>,
     /// MiB of keys and values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_mib: Option<Spanned<u64>>,
+}
+
+/// The entry of `workspace`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthoredWorkspace {
+    /// What may be done.
+    pub access: Access,
+    /// Whose data; default `user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<DataScope>,
+    /// MiB of all files in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_mib: Option<Spanned<u64>>,
+    /// Files, folders and links in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_files: Option<Spanned<u64>>,
 }
 
 /// What an author declares, as it was written. In each entry what is left out (`mount`, `allow`, `keys`, `scopes`) is: any.
@@ -134,7 +157,10 @@ pub struct AuthoredDeclares {
     pub config: Vec<Spanned<DeclaredKeys>>,
     /// Key-value storage: one table, or a list with one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub kv: Vec<Spanned<DeclaredKv>>,
+    pub kv: Vec<Spanned<DeclaredAccess>>,
+    /// A workspace: one table, or a list with one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub workspace: Vec<Spanned<DeclaredAccess>>,
     /// Tools.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Spanned<DeclaredPatterns>>,
@@ -181,10 +207,10 @@ pub struct DeclaredKeys {
     pub reason: Spanned<String>,
 }
 
-/// Declared key-value storage.
+/// Declared key-value storage, or a declared workspace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeclaredKv {
+pub struct DeclaredAccess {
     /// What it does with it.
     pub access: Access,
     /// Why, in one line.
@@ -241,7 +267,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
-/// Reads one table of capabilities: the six of this host, those of an application by their `:`, and what is neither.
+/// Reads one table of capabilities: those of this host, those of an application by their `:`, and what is neither.
 macro_rules! deserialize_capabilities {
     ($type:ident, $expecting:literal) => {
         impl<'de> Deserialize<'de> for $type {
@@ -263,6 +289,7 @@ macro_rules! deserialize_capabilities {
                                 "env" => all.env = map.next_value()?,
                                 "config" => all.config = map.next_value()?,
                                 "kv" => all.kv = map.next_value::<OneOrMany<_>>()?.0,
+                                "workspace" => all.workspace = map.next_value::<OneOrMany<_>>()?.0,
                                 "tools" => all.tools = map.next_value()?,
                                 name if name.contains(':') => drop(all.custom.insert(key, map.next_value()?)),
                                 _ => {
@@ -319,12 +346,19 @@ impl From<&Grants> for AuthoredGrants {
             scope: Some(one.scope),
             max_mib: bound(one.max_bytes, KV_DEFAULT_BYTES, 1 << 20),
         });
+        let workspace = grants.workspace.iter().map(|one| AuthoredWorkspace {
+            access: one.access,
+            scope: Some(one.scope),
+            max_mib: bound(one.max_bytes, WORKSPACE_DEFAULT_BYTES, 1 << 20),
+            max_files: bound(one.max_files, WORKSPACE_FILES_DEFAULT, 1),
+        });
         let values =
             |all: &BTreeMap<String, String>| all.iter().map(|(key, value)| (unplaced(key.clone()), unplaced(value.clone()))).collect();
         Self {
             fs: fs.map(unplaced).collect(),
             http: http.map(unplaced).collect(),
             kv: kv.map(unplaced).collect(),
+            workspace: workspace.map(unplaced).collect(),
             tools: texts(&grants.tools),
             env: values(&grants.env),
             config: values(&grants.config),

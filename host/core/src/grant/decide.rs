@@ -87,7 +87,7 @@ pub enum Allowed<'a> {
 /// Every layer has to allow it, in this order: declared, granted, the call's effect class. The first that refuses names the rule
 /// in the denial. Pure, and cheaper than any call it refuses.
 ///
-/// The effect class `read` leaves `fs` and `kv` reading, and `http` GET and HEAD. Of `tools` it leaves those that are `read`
+/// The effect class `read` leaves `fs`, `kv` and `workspace` reading, and `http` GET and HEAD. Of `tools` it leaves those that are `read`
 /// themselves, which only the caller of this function knows; what it leaves of an application's capability is up to the application.
 pub fn decide<'a>(request: &Request<'_>, rights: &'a Resolved) -> Decision<'a> {
     match allowed(request, rights) {
@@ -134,7 +134,7 @@ pub(super) fn layers(request: &Request<'_>, rights: &Resolved) -> Layers {
     let Resolved { declared, effect, .. } = rights;
     let (declared, effect) = match *request {
         Request::Fs { path, access } => {
-            (guest_path::is_plain(path) && declared.fs_access(path).is_some_and(|most| most >= access), access <= most(*effect))
+            (guest_path::is_plain(path) && declared.path_access(path).is_some_and(|most| most >= access), access <= most(*effect))
         }
         Request::Http { method, url } => {
             let reads = matches!(method, "GET" | "HEAD") || *effect != Effect::Read;

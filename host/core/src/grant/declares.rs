@@ -8,8 +8,8 @@ use std::{
 use toml::Spanned;
 
 use super::{
-    Declared, DeclaredFolder, Scope,
-    authored::{AuthoredDeclares, DeclaredFs, DeclaredKeys, DeclaredPatterns},
+    Access, Declared, DeclaredFolder, Scope,
+    authored::{AuthoredDeclares, DeclaredAccess, DeclaredFs, DeclaredKeys, DeclaredPatterns},
     validate::{capability_name, custom_scopes, key_name, mount_path, not_empty, one_line, patterns, unknown},
 };
 use crate::{Error, project::problem::Problem};
@@ -29,13 +29,11 @@ impl AuthoredDeclares {
             http: allowed("http", &self.http, &mut reasons, &mut problems),
             env: keys("env", &self.env, &mut reasons, &mut problems),
             config: keys("config", &self.config, &mut reasons, &mut problems),
-            kv: self.kv.iter().map(|one| one.get_ref().access).max().map(Scope::Only),
+            kv: access("kv", &self.kv, &mut reasons, &mut problems),
+            workspace: access("workspace", &self.workspace, &mut reasons, &mut problems),
             tools: allowed("tools", &self.tools, &mut reasons, &mut problems),
             ..Declared::default()
         };
-        for one in &self.kv {
-            reasons.add("kv", &one.get_ref().reason, &mut problems);
-        }
         for (name, all) in &self.custom {
             capability_name(name, &mut problems);
             let lists = all.iter().map(|one| {
@@ -82,6 +80,11 @@ fn folders(all: &[Spanned<DeclaredFs>], reasons: &mut Reasons, problems: &mut Pr
         folders.push((one.mount.as_ref().and_then(|mount| mount_path(mount, problems)), one.access));
     }
     (!folders.is_empty()).then_some(Scope::Only(folders))
+}
+
+fn access(capability: &str, all: &[Spanned<DeclaredAccess>], reasons: &mut Reasons, problems: &mut Problems) -> Option<Scope<Access>> {
+    all.iter().for_each(|one| reasons.add(capability, &one.get_ref().reason, problems));
+    all.iter().map(|one| one.get_ref().access).max().map(Scope::Only)
 }
 
 fn allowed<T: FromStr<Err = Error>>(

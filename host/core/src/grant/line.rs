@@ -6,10 +6,11 @@
 //! | `http` | `METHOD URL-PATTERN`, then `max_kib=N`, `deadline_ms=N`, `private=ADDRESS[,ADDRESS]`, `secret=NAME`, `header=NAME` or `query=NAME`, `format=TEXT` |
 //! | `env`, `config` | `KEY=VALUE`; the value is everything after the first `=`, as it is |
 //! | `kv` | `read\|write[:project\|user\|session]`, then `max_mib=N` |
+//! | `workspace` | `read\|write`, then `scope=project\|user\|session`, `max_mib=N`, `max_files=N` |
 //! | `tools` | `PLUGIN/TOOL` |
 //! | `package:name` | the scope in that capability's words, as it is |
 //!
-//! In `fs`, `http` and `kv`, words are divided by white space, and `\` before any character takes away its meaning:
+//! In `fs`, `http`, `kv` and `workspace`, words are divided by white space, and `\` before any character takes away its meaning:
 //! `fs 'my\ docs:/docs'`, `format=Bearer\ {}`. In a path, `:` needs a `\` too. [`quote`] writes a scope for a shell.
 
 use std::borrow::Cow;
@@ -17,8 +18,8 @@ use std::borrow::Cow;
 use toml::Spanned;
 
 use super::{
-    Access, Grants, Http, KvScope,
-    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, unplaced},
+    Access, DataScope, Grants, Http,
+    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, unplaced},
 };
 use crate::{Error, Result, plugin::text::visible};
 
@@ -32,6 +33,7 @@ pub fn parse(capability: &str, scope: &str) -> Result<Grants> {
         "fs" => authored.fs.push(unplaced(parse_fs(scope)?)),
         "http" => authored.http.push(unplaced(parse_http(scope)?)),
         "kv" => authored.kv.push(unplaced(parse_kv(scope)?)),
+        "workspace" => authored.workspace.push(unplaced(parse_workspace(scope)?)),
         "env" => drop(authored.env.insert(key(scope)?, value(scope)?)),
         "config" => drop(authored.config.insert(key(scope)?, value(scope)?)),
         "tools" => authored.tools.push(unplaced(scope.to_owned())),
@@ -90,6 +92,10 @@ pub fn format(grants: &Grants) -> Vec<(String, String)> {
     }
     for (one, written) in grants.kv.iter().zip(&authored.kv) {
         push("kv", format!("{}:{}{}", one.access, one.scope, option("max_mib", written.get_ref().max_mib.as_ref())));
+    }
+    for (one, written) in grants.workspace.iter().zip(&authored.workspace) {
+        let bounds = option("max_mib", written.get_ref().max_mib.as_ref()) + &option("max_files", written.get_ref().max_files.as_ref());
+        push("workspace", format!("{} scope={}{bounds}", one.access, one.scope));
     }
     grants.tools.iter().for_each(|pattern| push("tools", pattern.to_string()));
     for (name, scopes) in &grants.custom {
@@ -286,13 +292,7 @@ fn parse_kv(scope: &str) -> Result<AuthoredKv> {
     let head = head.first().map_or("", String::as_str);
     let (access, whose) = head.split_once(':').map_or((head, None), |(access, whose)| (access, Some(whose)));
     let refuse = |part: &str| Error::invalid(format!("`{}` is not a scope of `kv`", visible(part, 64))).hint(KV_FORM);
-    let whose = match whose {
-        None => None,
-        Some("project") => Some(KvScope::Project),
-        Some("user") => Some(KvScope::User),
-        Some("session") => Some(KvScope::Session),
-        Some(other) => return Err(refuse(other)),
-    };
+    let whose = whose.map(|whose| scope_named(whose).ok_or_else(|| refuse(whose))).transpose()?;
     let mut kv = AuthoredKv { access: access_named(access).ok_or_else(|| refuse(access))?, scope: whose, max_mib: None };
     for (key, value) in options {
         match key.as_str() {
@@ -301,6 +301,34 @@ fn parse_kv(scope: &str) -> Result<AuthoredKv> {
         }
     }
     Ok(kv)
+}
+
+fn scope_named(text: &str) -> Option<DataScope> {
+    match text {
+        "project" => Some(DataScope::Project),
+        "user" => Some(DataScope::User),
+        "session" => Some(DataScope::Session),
+        _ => None,
+    }
+}
+
+const WORKSPACE_FORM: &str = "write `read` or `write`, then `scope=project`, `scope=user` or `scope=session`, such as `write scope=session`; then `max_mib=N`, `max_files=N`";
+
+fn parse_workspace(scope: &str) -> Result<AuthoredWorkspace> {
+    let (head, options) = words(scope, 1, WORKSPACE_FORM)?;
+    let head = head.first().map_or("", String::as_str);
+    let refuse = |part: &str| Error::invalid(format!("`{}` is not a scope of `workspace`", visible(part, 64))).hint(WORKSPACE_FORM);
+    let access = access_named(head).ok_or_else(|| refuse(head))?;
+    let mut workspace = AuthoredWorkspace { access, scope: None, max_mib: None, max_files: None };
+    for (key, value) in options {
+        match key.as_str() {
+            "scope" => workspace.scope = Some(scope_named(&value).ok_or_else(|| refuse(&value))?),
+            "max_mib" => workspace.max_mib = number(&key, &value)?,
+            "max_files" => workspace.max_files = number(&key, &value)?,
+            _ => return Err(unknown_option(&key, WORKSPACE_FORM)),
+        }
+    }
+    Ok(workspace)
 }
 
 fn pair(scope: &str) -> Result<(&str, &str)> {

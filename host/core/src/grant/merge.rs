@@ -1,6 +1,6 @@
 //! Adding grants to grants and taking them away.
 
-use super::{Fs, Grants, Http, Kv};
+use super::{Fs, Grants, Http, Kv, WORKSPACE_MOUNT, Workspace};
 use crate::{Error, Kind, Result};
 
 impl Grants {
@@ -8,7 +8,7 @@ impl Grants {
     /// A value of `env` or `config` replaces the one of the same key.
     ///
     /// # Errors
-    /// `conflict`, and nothing is changed, when `other` mounts another folder where one is mounted, or other people's `kv`.
+    /// `conflict`, and nothing is changed, when `other` mounts another folder where one is mounted, or other people's `kv` or `workspace`.
     pub fn merge(&mut self, other: Grants) -> Result<()> {
         self.check_conflicts(&other)?;
         for fs in other.fs {
@@ -30,6 +30,12 @@ impl Grants {
             let max_bytes = self.kv.as_ref().map_or(kv.max_bytes, |own| own.max_bytes.max(kv.max_bytes));
             self.kv = Some(Kv { access, scope: kv.scope, max_bytes });
         }
+        if let Some(workspace) = other.workspace {
+            match &mut self.workspace {
+                Some(own) => own.raise(&workspace),
+                None => self.workspace = Some(workspace),
+            }
+        }
         add_new(&mut self.tools, other.tools);
         for (name, scopes) in other.custom {
             add_new(self.custom.entry(name).or_default(), scopes);
@@ -44,19 +50,28 @@ impl Grants {
                     .hint(format!("revoke that grant first, or choose another mount for `{}`", fs.path)));
             }
         }
-        match (&self.kv, &other.kv) {
-            (Some(own), Some(kv)) if own.scope != kv.scope => {
-                Err(Error::new(Kind::Conflict, format!("`kv` is already granted with the scope `{}`", own.scope))
-                    .hint("revoke that grant first: each scope holds data of its own"))
-            }
-            _ => Ok(()),
+        let here = |grants: &Grants| grants.fs.iter().any(|fs| fs.mount == WORKSPACE_MOUNT);
+        if (here(self) && other.workspace.is_some()) || (self.workspace.is_some() && here(other)) {
+            let message = format!("`fs` and `workspace` would both be at `{WORKSPACE_MOUNT}`");
+            return Err(Error::new(Kind::Conflict, message).hint("give the folder another mount"));
         }
+        let scopes = |grants: &Grants| (grants.kv.as_ref().map(|kv| kv.scope), grants.workspace.as_ref().map(|own| own.scope));
+        let (own, new) = (scopes(self), scopes(other));
+        for (capability, own, new) in [("kv", own.0, new.0), ("workspace", own.1, new.1)] {
+            if let (Some(own), Some(new)) = (own, new)
+                && own != new
+            {
+                return Err(Error::new(Kind::Conflict, format!("`{capability}` is already granted with the scope `{own}`"))
+                    .hint("revoke that grant first: each scope holds data of its own"));
+            }
+        }
+        Ok(())
     }
 
     /// Takes away what `other` names, and tells whether anything was taken.
     ///
-    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool or scope by its pattern, `kv` by its scope;
-    /// access, bounds, addresses and secrets are not compared.
+    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool or scope by its pattern, `kv` and
+    /// `workspace` by their scope; access, bounds, addresses and secrets are not compared.
     pub fn remove(&mut self, other: &Grants) -> bool {
         let before = self.size();
         self.fs.retain(|own| !other.fs.iter().any(|fs| fs.path == own.path && fs.mount == own.mount));
@@ -67,6 +82,7 @@ impl Grants {
         self.env.retain(|key, _| !other.env.contains_key(key));
         self.config.retain(|key, _| !other.config.contains_key(key));
         self.kv.take_if(|own| other.kv.as_ref().is_some_and(|kv| kv.scope == own.scope));
+        self.workspace.take_if(|own| other.workspace.as_ref().is_some_and(|workspace| workspace.scope == own.scope));
         self.tools.retain(|pattern| !other.tools.contains(pattern));
         for (name, scopes) in &mut self.custom {
             scopes.retain(|scope| !other.custom.get(name).is_some_and(|all| all.contains(scope)));
@@ -86,12 +102,21 @@ impl Grants {
             + self.env.len()
             + self.config.len()
             + usize::from(self.kv.is_some())
+            + usize::from(self.workspace.is_some())
             + self.tools.len()
             + self.custom.values().map(Vec::len).sum::<usize>()
     }
 }
 
 impl Fs {
+    fn raise(&mut self, other: &Self) {
+        self.access = self.access.max(other.access);
+        self.max_bytes = self.max_bytes.max(other.max_bytes);
+        self.max_files = self.max_files.max(other.max_files);
+    }
+}
+
+impl Workspace {
     fn raise(&mut self, other: &Self) {
         self.access = self.access.max(other.access);
         self.max_bytes = self.max_bytes.max(other.max_bytes);

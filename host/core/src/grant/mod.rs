@@ -30,7 +30,9 @@ pub use address::{AddressClass, address_class};
 pub use decide::{Allowed, Decision, Request, decide};
 pub use denial::{Denial, Rule};
 pub use http_pattern::HttpPattern;
-pub use model::{Access, CAPABILITIES, Declared, DeclaredFolder, Fs, Grants, Http, Kv, KvScope, Scope, SecretUse};
+pub use model::{
+    Access, CAPABILITIES, DataScope, Declared, DeclaredFolder, Fs, Grants, Http, Kv, Scope, SecretUse, WORKSPACE_MOUNT, Workspace,
+};
 pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
 pub use request_url::{canonical_url, request_url};
-pub use resolve::{Mount, Resolved};
+pub use resolve::{Mount, Resolved, Source};

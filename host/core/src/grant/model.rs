@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{AddressPattern, FieldTarget, HttpPattern, ToolPattern};
 
 /// The capabilities of this host, in the order in which they are shown. An application may add its own, named `package:name`.
-pub const CAPABILITIES: [&str; 6] = ["fs", "http", "env", "config", "kv", "tools"];
+pub const CAPABILITIES: [&str; 7] = ["fs", "http", "env", "config", "kv", "workspace", "tools"];
+
+/// Where a plugin sees its workspace.
+pub const WORKSPACE_MOUNT: &str = "/workspace";
 
 /// Reading, or reading and writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -67,10 +70,10 @@ pub struct SecretUse {
     pub format: String,
 }
 
-/// Whose data a key-value grant is about.
+/// Whose data a grant of `kv` or `workspace` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum KvScope {
+pub enum DataScope {
     /// Everybody's in the project.
     Project,
     /// The acting user's.
@@ -80,7 +83,7 @@ pub enum KvScope {
     Session,
 }
 
-impl std::fmt::Display for KvScope {
+impl std::fmt::Display for DataScope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Project => "project",
@@ -96,9 +99,22 @@ pub struct Kv {
     /// What may be done.
     pub access: Access,
     /// Whose data.
-    pub scope: KvScope,
+    pub scope: DataScope,
     /// Bytes of keys and values.
     pub max_bytes: u64,
+}
+
+/// A folder of the plugin's own, mounted at [`WORKSPACE_MOUNT`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// What may be done.
+    pub access: Access,
+    /// Whose data.
+    pub scope: DataScope,
+    /// Bytes of all files in it.
+    pub max_bytes: u64,
+    /// Files, folders and links in it.
+    pub max_files: u64,
 }
 
 /// What a project grants to one plugin. Empty grants nothing.
@@ -114,6 +130,8 @@ pub struct Grants {
     pub config: BTreeMap<String, String>,
     /// Key-value storage; at most one.
     pub kv: Option<Kv>,
+    /// A workspace; at most one.
+    pub workspace: Option<Workspace>,
     /// Tools that it may call.
     pub tools: Vec<ToolPattern>,
     /// Capabilities of the application: name → scopes in that capability's own words; `*` matches any run of characters.
@@ -145,6 +163,8 @@ pub struct Declared {
     pub config: Option<Scope<BTreeSet<String>>>,
     /// Access.
     pub kv: Option<Scope<Access>>,
+    /// Access to a workspace.
+    pub workspace: Option<Scope<Access>>,
     /// Tools it calls.
     pub tools: Option<Scope<Vec<ToolPattern>>>,
     /// Capabilities of an application, each with its scopes.

@@ -1,7 +1,7 @@
 //! The denial of a request that [`decide`](super::decide) refuses: which layer, why, and the smallest grant that would do.
 
 use super::{
-    Access, Denial, Fs, HttpPattern, KvScope, Request, Resolved, Rule, Scope, ToolPattern,
+    Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, ToolPattern, WORKSPACE_MOUNT,
     decide::layers,
     guest_path::{is_plain, is_within},
     line,
@@ -18,6 +18,7 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
         Request::Fs { path, access } if !is_plain(path) => {
             return Denial::forbidden(plugin, "fs", &format!("{access} {path}"), "the path is relative or climbs with `..`");
         }
+        Request::Fs { path, access } if is_workspace(path, *access, rights) => "workspace",
         Request::Fs { .. } => "fs",
         Request::Http { .. } => "http",
         Request::Env { .. } => "env",
@@ -27,6 +28,7 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
         Request::Custom { capability, .. } => capability,
     };
     let (is_declared, is_granted) = match request {
+        Request::Fs { .. } if capability == "workspace" => (true, granted.workspace.is_some()),
         Request::Fs { .. } => (declared.fs.is_some(), !granted.fs.is_empty()),
         Request::Http { .. } => (declared.http.is_some(), !granted.http.is_empty()),
         Request::Env { .. } => (declared.env.is_some(), !granted.env.is_empty()),
@@ -62,6 +64,13 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
     }
 }
 
+/// Whether a path is one of the workspace, rather than of a folder that is or could be granted there.
+fn is_workspace(path: &str, access: Access, rights: &Resolved) -> bool {
+    let Resolved { declared, granted, .. } = rights;
+    let asked = declared.workspace_access().is_some_and(|most| most >= access || declared.fs_access(path) < Some(access));
+    asked && is_within(path, WORKSPACE_MOUNT) && !granted.fs.iter().any(|fs| is_within(path, &fs.mount))
+}
+
 /// The request in one line.
 fn shown(request: &Request<'_>) -> String {
     match request {
@@ -93,6 +102,7 @@ fn effect_reason(request: &Request<'_>) -> String {
 
 fn no_match(request: &Request<'_>, rights: &Resolved, capability: &str) -> String {
     match request {
+        Request::Fs { .. } if capability == "workspace" => "`workspace` is granted for reading only".to_owned(),
         Request::Fs { path, .. } if rights.mount_of(path).is_some() => "the folder is granted for reading only".to_owned(),
         Request::Fs { path, .. } if rights.granted.fs.iter().any(|fs| is_within(path, &fs.mount)) => {
             "the folder is granted at a wider mount than its `plugin.toml` declares".to_owned()
@@ -106,14 +116,18 @@ fn no_match(request: &Request<'_>, rights: &Resolved, capability: &str) -> Strin
 /// The scope of the smallest grant that would allow it.
 fn fix(request: &Request<'_>, rights: &Resolved) -> Option<String> {
     match *request {
+        Request::Fs { path, access } if is_workspace(path, access, rights) => {
+            let scope = rights.granted.workspace.as_ref().map_or(DataScope::default(), |workspace| workspace.scope);
+            Some(if scope == DataScope::default() { access.to_string() } else { format!("{access} scope={scope}") })
+        }
         Request::Fs { path, access } => fs_fix(path, access, rights),
         Request::Http { method, url } => HttpPattern::only(method, url).map(|pattern| pattern.to_string()),
         Request::Env { name } | Request::Config { name } => {
             (!name.is_empty() && !name.contains(['=', ' '])).then(|| format!("{name}=<value>"))
         }
         Request::Kv { access } => {
-            let scope = rights.granted.kv.as_ref().map_or(KvScope::default(), |kv| kv.scope);
-            Some(if scope == KvScope::default() { access.to_string() } else { format!("{access}:{scope}") })
+            let scope = rights.granted.kv.as_ref().map_or(DataScope::default(), |kv| kv.scope);
+            Some(if scope == DataScope::default() { access.to_string() } else { format!("{access}:{scope}") })
         }
         Request::Tool { plugin, tool } => ToolPattern::only(plugin, tool).map(|pattern| pattern.to_string()),
         Request::Custom { request, .. } => (!request.is_empty() && !request.contains('*')).then(|| request.to_owned()),
@@ -139,6 +153,9 @@ fn fs_fix(path: &str, access: Access, rights: &Resolved) -> Option<String> {
     };
     let first = || path.split('/').nth(1).map(|part| format!("/{part}"));
     let mount = declared.map(str::to_owned).or_else(first).filter(|mount| !mount.contains(USER))?;
+    if mount == WORKSPACE_MOUNT && rights.granted.workspace.is_some() {
+        return None;
+    }
     one_line("<folder>".to_owned(), mount, access)
 }
 

@@ -7,23 +7,32 @@ use std::{
 
 use url::Url;
 
-use super::{Access, Declared, Grants, Http, Scope, guest_path::is_within, percent};
+use super::{Access, DataScope, Declared, Grants, Http, Scope, WORKSPACE_MOUNT, guest_path::is_within, percent};
 use crate::{identity::Principal, plugin::Effect};
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder or file on the host, absolute, not yet opened.
+    Host(PathBuf),
+    /// The workspace of this scope.
+    Workspace(DataScope),
+}
 
 /// A folder or file as one call sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// The folder or file on the host, absolute, not yet opened.
-    pub host: PathBuf,
+    /// What is mounted.
+    pub source: Source,
     /// Where the guest sees it.
     pub guest: String,
     /// The lesser of what is declared, granted and left by the effect class.
     pub access: Access,
     /// What the grant alone says, so that a denial can name the layer.
     pub granted: Access,
-    /// Bytes that this call may write.
+    /// Bytes that this call may write; of a workspace, bytes that it may hold.
     pub max_bytes: u64,
-    /// Files and folders that this call may create.
+    /// Files and folders that this call may create; of a workspace, that it may hold.
     pub max_files: u64,
 }
 
@@ -60,10 +69,15 @@ impl Resolved {
         }
         let mounts = granted.fs.iter().filter_map(|fs| {
             let access = declared.fs_access(&fs.mount)?.min(fs.access).min(most(effect));
-            let host = root.join(percent::fill(&fs.path, &user));
-            Some(Mount { host, guest: fs.mount.clone(), access, granted: fs.access, max_bytes: fs.max_bytes, max_files: fs.max_files })
+            let source = Source::Host(root.join(percent::fill(&fs.path, &user)));
+            Some(Mount { source, guest: fs.mount.clone(), access, granted: fs.access, max_bytes: fs.max_bytes, max_files: fs.max_files })
         });
-        let mounts = mounts.collect();
+        let workspace = granted.workspace.as_ref().and_then(|workspace| {
+            let access = declared.workspace_access()?.min(workspace.access).min(most(effect));
+            let (source, guest) = (Source::Workspace(workspace.scope), WORKSPACE_MOUNT.to_owned());
+            Some(Mount { source, guest, access, granted: workspace.access, max_bytes: workspace.max_bytes, max_files: workspace.max_files })
+        });
+        let mounts = mounts.chain(workspace).collect();
         Self { plugin: plugin.to_owned(), effect, declared, granted, mounts }
     }
 
@@ -113,5 +127,19 @@ impl Declared {
                 folders.iter().filter(|(mount, _)| covers(mount)).map(|(_, access)| *access).max()
             }
         }
+    }
+
+    /// What is declared of a workspace; `None` when nothing is.
+    pub(super) fn workspace_access(&self) -> Option<Access> {
+        match self.workspace.as_ref()? {
+            Scope::Any => Some(Access::Write),
+            Scope::Only(access) => Some(*access),
+        }
+    }
+
+    /// What is declared of what a guest sees at `path`, as a folder or as the workspace.
+    pub(super) fn path_access(&self, path: &str) -> Option<Access> {
+        let workspace = if is_within(path, WORKSPACE_MOUNT) { self.workspace_access() } else { None };
+        self.fs_access(path).max(workspace)
     }
 }

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, ops::Range, str::FromStr};
 use toml::Spanned;
 
 use super::{
-    Access, CAPABILITIES, FieldTarget, Fs, Grants, Http, Kv, SecretUse,
-    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, Values},
+    Access, CAPABILITIES, FieldTarget, Fs, Grants, Http, Kv, SecretUse, WORKSPACE_MOUNT, Workspace,
+    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, Values},
     guest_path,
     percent::USER,
 };
@@ -31,6 +31,7 @@ impl AuthoredGrants {
         grants.env = values(&self.env, "an environment variable", &mut problems);
         grants.config = values(&self.config, "a configuration value", &mut problems);
         grants.kv = kv(&self.kv, &mut problems);
+        grants.workspace = workspace(&self.workspace, &grants.fs, &mut problems);
         grants.tools = patterns(&self.tools, &mut problems);
         for (name, scopes) in &self.custom {
             capability_name(name, &mut problems);
@@ -47,7 +48,7 @@ impl AuthoredGrants {
 /// The mistake of a key that names no capability.
 pub(super) fn unknown(name: &Spanned<String>) -> Problem {
     let shown = visible(name.get_ref(), 64);
-    if matches!(name.get_ref().as_str(), "memory" | "model" | "workspace" | "sockets") {
+    if matches!(name.get_ref().as_str(), "memory" | "model" | "sockets") {
         return Problem::new(name.span(), format!("this version has no capability `{shown}`"))
             .hint("remove it; nothing would be granted by it");
     }
@@ -324,4 +325,23 @@ fn kv(all: &[Spanned<AuthoredKv>], problems: &mut Problems) -> Option<Kv> {
     let written = all.first()?.get_ref();
     let max_bytes = bounded(written.max_mib.as_ref(), "max_mib", 1 << 20, limit::KV_DEFAULT_BYTES, limit::KV_MAX_BYTES, problems);
     Some(Kv { access: written.access, scope: written.scope.unwrap_or_default(), max_bytes })
+}
+
+fn workspace(all: &[Spanned<AuthoredWorkspace>], fs: &[Fs], problems: &mut Problems) -> Option<Workspace> {
+    if let Some(second) = all.get(1) {
+        problems.push(Problem::new(second.span(), "`workspace` is granted twice").hint("write one entry with the greater access"));
+    }
+    let first = all.first()?;
+    if fs.iter().any(|fs| fs.mount == WORKSPACE_MOUNT) {
+        let problem = Problem::new(first.span(), format!("`fs` mounts a folder at `{WORKSPACE_MOUNT}`, where the workspace is"));
+        problems.push(problem.hint("give that folder another `mount`"));
+    }
+    let written = first.get_ref();
+    let (mib, files) = (written.max_mib.as_ref(), written.max_files.as_ref());
+    Some(Workspace {
+        access: written.access,
+        scope: written.scope.unwrap_or_default(),
+        max_bytes: bounded(mib, "max_mib", 1 << 20, limit::WORKSPACE_DEFAULT_BYTES, limit::WORKSPACE_MAX_BYTES, problems),
+        max_files: bounded(files, "max_files", 1, limit::WORKSPACE_FILES_DEFAULT, limit::WORKSPACE_FILES_MAX, problems),
+    })
 }

@@ -3,6 +3,15 @@
 use super::{Principal, Role};
 use crate::id::{CallId, SessionId};
 
+/// Where a turn stands in the journal of its session: no other turn of it has the same place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TurnPlace {
+    /// The line of records.
+    pub branch: u32,
+    /// The turn's first record.
+    pub seq: u64,
+}
+
 /// Who calls, for whom, and under which bounds: the first argument of everything that acts.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -16,6 +25,8 @@ pub struct Context {
     pub delegation: Vec<String>,
     /// The session, when the call belongs to one.
     pub session: Option<SessionId>,
+    /// The turn of the session that the call belongs to.
+    pub turn: Option<TurnPlace>,
     /// Names the call's effect for outside systems that can recognise a repetition.
     pub idempotency_key: Option<String>,
     /// A bound that is shorter than the plugin's own deadline, in milliseconds from the start of the call.

@@ -4,6 +4,6 @@ mod context;
 mod principal;
 mod role;
 
-pub use context::Context;
+pub use context::{Context, TurnPlace};
 pub use principal::{Principal, PrincipalKind};
 pub use role::Role;

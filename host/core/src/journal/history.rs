@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Body, Outcome, Record, Wait};
-use crate::store::{Component, Place};
+use crate::{
+    content::Blob,
+    store::{Component, Place},
+};
 
 /// Where a session stood after some of its records.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,6 +23,8 @@ pub struct Past {
     first_approval: Option<u64>,
     /// The component of the turn.
     runs: Option<Component>,
+    /// What the turn that ends with the next record leaves in workspaces.
+    captured: BTreeMap<String, Blob>,
 }
 
 impl Past {
@@ -61,6 +66,7 @@ impl Past {
             Body::Cancel { op } => self.pending.retain(|pending| operation(pending) != Some(*op)),
             Body::State { key, value: Some(value) } => drop(self.seen.insert(key.clone(), value.clone())),
             Body::State { key, value: None } => drop(self.seen.remove(key)),
+            Body::Workspaces { trees } => self.captured.clone_from(trees),
             Body::TurnEnd { .. } => {
                 self.place.state.clone_from(&self.seen);
                 self.place.left_by = self.runs.take();
@@ -76,6 +82,7 @@ impl Past {
 
     fn end(&mut self) {
         self.place.open_turn = None;
+        self.place.workspaces.append(&mut self.captured);
         self.pending.clear();
         (self.unused_yes, self.first_approval) = (None, None);
     }

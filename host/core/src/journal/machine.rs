@@ -1,5 +1,6 @@
 //! The replay machine: asked for each thing that a turn's code does, it answers from the journal or says that it is new.
 
+mod end;
 mod load;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -419,15 +420,6 @@ impl Machine {
             None if failed => Ok(Finished { state: BTreeMap::new() }),
             None => Ok(Finished { state: self.state.take_changes() }),
         }
-    }
-
-    /// Ends the turn as failed, wherever it is: what the journal has ahead does not matter any more. A turn that is over stays as it is.
-    pub fn abandon(&mut self, kind: Kind, message: String, at: Timestamp) -> Result<()> {
-        self.ahead.clear();
-        if self.over {
-            return Ok(());
-        }
-        self.push_end(&Record { seq: self.next_seq, at, body: failure(kind, &message) })
     }
 
     /// The end of a turn is not bounded by the turn, so that one that grew too large can still be ended.

@@ -1,10 +1,13 @@
 //! What a journal holds.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Kind, Result,
     clock::Timestamp,
+    content::{Blob, Kept},
     id::WaitId,
     identity::Principal,
     limit::RECORD_MAX_BYTES,
@@ -82,6 +85,11 @@ pub enum Body {
     Patch {
         /// The name of the change.
         name: String,
+    },
+    /// What the turn left in workspaces of the session: written just before its end. A replay passes it by.
+    Workspaces {
+        /// The plugin whose workspace was written → its tree.
+        trees: BTreeMap<String, Blob>,
     },
     /// The turn ended with this output, a JSON text.
     TurnEnd {
@@ -237,6 +245,9 @@ pub enum Outcome {
         /// `content` and `structuredContent`, a JSON text: what was recorded is what a replay gives back, to the last digit and however
         /// deep it is.
         output: String,
+        /// The result itself, where it was too large: `output` then shows its beginning.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        kept: Option<Kept>,
     },
     /// It did not.
     Failed {
@@ -317,6 +328,7 @@ impl Body {
             Self::State { key, value: Some(_) } => format!("setting the state `{}`", visible(key, 64)),
             Self::State { key, value: None } => format!("removing the state `{}`", visible(key, 64)),
             Self::Patch { name } => format!("the patch `{}`", visible(name, 64)),
+            Self::Workspaces { trees } => format!("what is left in {} workspaces", trees.len()),
             Self::TurnEnd { output } => format!("the end of the turn with {}", visible(output, 160)),
             Self::TurnFailed { message, .. } => format!("the failure of the turn: {}", visible(message, 160)),
         }

@@ -84,7 +84,7 @@ fn tool(tool: &str, arguments: &str) -> ToolCall {
 }
 
 fn output(text: &str) -> Outcome {
-    Outcome::Output { output: serde_json::json!({ "content": text }).to_string() }
+    Outcome::Output { output: serde_json::json!({ "content": text }).to_string(), kept: None }
 }
 
 /// The wait for an approval of a call of `name`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::grant::{Access, Declared, Fs, Grants, Http, Kv, Scope, ToolPattern, line};
+use crate::grant::{Access, Declared, Fs, Grants, Http, Kv, Scope, ToolPattern, Workspace, line};
 
 /// Stands for "whatever the project grants" in a declared line.
 const ANY: &str = "*";
@@ -22,6 +22,7 @@ pub fn declared_lines(declared: &Declared) -> BTreeSet<String> {
     scoped(&mut lines, "env", declared.env.as_ref(), |all| all.iter().cloned().collect());
     scoped(&mut lines, "config", declared.config.as_ref(), |all| all.iter().cloned().collect());
     scoped(&mut lines, "kv", declared.kv.as_ref(), |access| vec![access.to_string()]);
+    scoped(&mut lines, "workspace", declared.workspace.as_ref(), |access| vec![access.to_string()]);
     scoped(&mut lines, "tools", declared.tools.as_ref(), |all| all.iter().map(ToString::to_string).collect());
     for (name, scope) in &declared.custom {
         scoped(&mut lines, name, Some(scope), Clone::clone);
@@ -48,7 +49,7 @@ pub(super) fn declares(new: &str, old: &BTreeSet<String>) -> bool {
             let has = |access: &str| old.contains(&format!("fs {mount} {access}"));
             has(access) || (access == "read" && has("write"))
         }),
-        ("kv", None) => scope == "read" && old.contains("kv write"),
+        ("kv" | "workspace", None) => scope == "read" && old.contains(&format!("{capability} write")),
         _ => false,
     }
 }
@@ -64,13 +65,14 @@ pub(super) fn grants(new: &str, old: &BTreeSet<String>) -> bool {
 
 /// Whether `old`, read from one line, gives everything that `new`, read from one line, gives.
 fn covers(old: &Grants, new: &Grants) -> bool {
-    let Grants { fs, http, env, config, kv, tools, custom } = new;
+    let Grants { fs, http, env, config, kv, workspace, tools, custom } = new;
     env.iter().all(|(key, value)| old.env.get(key) == Some(value))
         && config.iter().all(|(key, value)| old.config.get(key) == Some(value))
         && custom.iter().all(|(name, scopes)| old.custom.get(name) == Some(scopes))
         && fs.iter().all(|new| old.fs.iter().any(|old| covers_fs(old, new)))
         && http.iter().all(|new| old.http.iter().any(|old| covers_http(old, new)))
         && kv.iter().all(|new| old.kv.iter().any(|old| covers_kv(old, new)))
+        && workspace.iter().all(|new| old.workspace.iter().any(|old| covers_workspace(old, new)))
         && tools.iter().all(|new| old.tools.iter().any(|old| covers_tool(old, new)))
 }
 
@@ -87,6 +89,10 @@ fn covers_http(old: &Http, new: &Http) -> bool {
 
 fn covers_kv(old: &Kv, new: &Kv) -> bool {
     new.access <= old.access && new.scope == old.scope && new.max_bytes <= old.max_bytes
+}
+
+fn covers_workspace(old: &Workspace, new: &Workspace) -> bool {
+    new.access <= old.access && new.scope == old.scope && new.max_bytes <= old.max_bytes && new.max_files <= old.max_files
 }
 
 fn covers_tool(old: &ToolPattern, new: &ToolPattern) -> bool {

@@ -329,6 +329,7 @@ fn less_of_a_grant_is_no_growth() {
     narrows("fs docs:/docs:write", "fs docs:/docs:read");
     narrows("fs docs:/docs:write", "fs docs:/docs:write max_files=3");
     narrows("kv write:user", "kv read:user");
+    narrows("workspace write scope=session", "workspace read scope=session max_mib=4");
     narrows("tools table/*", "tools table/join");
     narrows("http GET https://a.example/", "http GET https://a.example/ deadline_ms=100");
     narrows("http GET https://a.example/ private=10.0.0.1", "http GET https://a.example/");
@@ -343,6 +344,7 @@ fn less_of_a_grant_is_no_growth() {
     declared("fs * write", "fs /docs read");
     declared("http *", "http GET https://a.example/");
     declared("kv write", "kv read");
+    declared("workspace write", "workspace read");
 }
 
 #[test]
@@ -352,6 +354,8 @@ fn other_grants_are_growth() {
         ("fs docs:/docs:read", "fs docs:/other:read"),
         ("env KEY=a", "env KEY=b"),
         ("kv read:user", "kv read:project"),
+        ("workspace read scope=user", "workspace read scope=session"),
+        ("workspace read scope=user max_files=4", "workspace read scope=user"),
         ("http GET https://a.example/", "http POST https://a.example/"),
         ("http GET https://a.example/", "http GET https://a.example/ secret=s header=authorization"),
         ("tools table/join", "tools table/*"),
@@ -381,7 +385,7 @@ fn only_a_crate_relocks_by_itself_and_only_within_its_rights() {
     assert!(matches!(relock(&foreign, Some(&locked()), &less), Relock::Automatic(_)));
 }
 
-const GRANTS: [&str; 9] = [
+const GRANTS: [&str; 10] = [
     "fs docs:/docs:write",
     "fs src:/src:read",
     "http GET https://a.example/",
@@ -389,6 +393,7 @@ const GRANTS: [&str; 9] = [
     "env KEY=value",
     "config mode=fast",
     "kv write:user",
+    "workspace write scope=session",
     "tools table/*",
     "acme:mail send:*",
 ];

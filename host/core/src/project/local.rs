@@ -110,6 +110,7 @@ fn all_of(grants: &Grants, capability: &str) -> Grants {
         "env" => all.env.clone_from(&grants.env),
         "config" => all.config.clone_from(&grants.config),
         "kv" => all.kv.clone_from(&grants.kv),
+        "workspace" => all.workspace.clone_from(&grants.workspace),
         "tools" => all.tools.clone_from(&grants.tools),
         custom => all.custom.extend(grants.custom.get_key_value(custom).map(|(name, scopes)| (name.clone(), scopes.clone()))),
     }

@@ -1,15 +1,21 @@
 //! Sessions: their journals, who owns them, what they wait for.
 
-use std::{collections::BTreeMap, future::Future, pin::Pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    pin::Pin,
+};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Result,
     clock::Timestamp,
+    content::Blob,
     id::{SessionId, WaitId},
     identity::Principal,
     journal::{Line, Outcome, PendingCall},
+    plugin::Digest,
 };
 
 /// A result that a store gives later. Dropping it does not undo what was asked: an append may still become durable.
@@ -244,6 +250,8 @@ pub struct TurnClose {
     pub state: BTreeMap<String, Option<Vec<u8>>>,
     /// The component that leaves the state so; none when the turn failed.
     pub left_by: Option<Component>,
+    /// The plugins whose workspace the turn wrote → the trees that it left.
+    pub workspaces: BTreeMap<String, Blob>,
 }
 
 /// A session that begins with records which were made elsewhere: a fork, or an export that is taken back.
@@ -255,6 +263,12 @@ pub struct Import {
     pub records: Vec<Line>,
     /// Where it stands after them.
     pub place: Place,
+    /// Pieces that come with it.
+    pub content: Vec<Vec<u8>>,
+    /// Pieces that it uses: those of its workspaces' files, of all turns. They are kept already, or come with it.
+    pub uses: BTreeSet<Digest>,
+    /// Results that its records leave to the content.
+    pub outputs: BTreeMap<Digest, Blob>,
 }
 
 /// Where a journal stands after some of its records.
@@ -268,6 +282,8 @@ pub struct Place {
     pub state: BTreeMap<String, Vec<u8>>,
     /// The component of that turn.
     pub left_by: Option<Component>,
+    /// The trees of its workspaces, by plugin, as the last turns which ended left them.
+    pub workspaces: BTreeMap<String, Blob>,
 }
 
 /// Records to be added to a session's journal, and what is committed with them: all or nothing.
@@ -289,6 +305,10 @@ pub struct Append {
     pub open: Option<TurnOpen>,
     /// The end of the turn. Waits that it did not take are cancelled with it.
     pub close: Option<TurnClose>,
+    /// Pieces to be kept for the session: those of `outputs`, and of trees that `close` names.
+    pub content: Vec<Vec<u8>>,
+    /// Results that these records leave to the content.
+    pub outputs: BTreeMap<Digest, Blob>,
     /// How the session stands after it.
     pub status: Status,
     /// The same in words.
@@ -333,8 +353,8 @@ pub trait SessionStore: Send + Sync {
     /// Adds records.
     ///
     /// # Errors
-    /// `conflict` when the epoch is not the newest, the session was killed, or what is added does not fit to what is there; `limit` when
-    /// the session would be too large; `not-found`; `unavailable` when there is no space; `in-doubt`; `host` when the store failed.
+    /// `conflict` when the epoch is not the newest, the session was killed, or what is added does not fit to what is there, pieces that it
+    /// names and nobody kept included; `limit` when the session or its content would be too large; `not-found`; `unavailable` when there is no space; `in-doubt`; `host` when the store failed.
     fn session_append(&self, append: Append) -> Later<'_, ()>;
 
     /// Records of the current branch from `from` on, at most `limit`, in order. Their chain of digests is checked.
@@ -349,6 +369,31 @@ pub trait SessionStore: Send + Sync {
     /// `not-found`; `host` when the store failed.
     fn session_state(&self, id: SessionId) -> Later<'_, BTreeMap<String, Vec<u8>>>;
 
+    /// The trees of the session's workspaces, by plugin, at the start of the turn that runs, or as they are between turns.
+    ///
+    /// # Errors
+    /// `not-found`; `host` when the store failed.
+    fn session_workspaces(&self, id: SessionId) -> Later<'_, BTreeMap<String, Blob>>;
+
+    /// Keeps pieces for a session, each of [`PIECE_MAX_BYTES`](crate::limit::PIECE_MAX_BYTES) at most. What is kept already is kept once.
+    ///
+    /// # Errors
+    /// `conflict` when the epoch is not the newest or the session was killed; `limit` when a piece, or all content of the session, is too
+    /// large; `not-found`; `unavailable` when there is no space; `in-doubt`; `host` when the store failed.
+    fn content_put(&self, id: SessionId, epoch: u64, pieces: Vec<Vec<u8>>) -> Later<'_, ()>;
+
+    /// A piece that a session uses. Its digest is checked.
+    ///
+    /// # Errors
+    /// `host`, with the digest, when the session uses no such piece, or it is damaged; `not-found`; `host` when the store failed.
+    fn content_get(&self, id: SessionId, piece: Digest) -> Later<'_, Vec<u8>>;
+
+    /// A result that a session's records left to the content, by the digest of all of it.
+    ///
+    /// # Errors
+    /// `not-found` when there is no such session; `host` when the store failed.
+    fn output_get(&self, id: SessionId, output: Digest) -> Later<'_, Option<Blob>>;
+
     /// The first record of the turn that was started with `key`.
     ///
     /// # Errors
@@ -358,7 +403,8 @@ pub trait SessionStore: Send + Sync {
     /// Makes a session with records, chained anew.
     ///
     /// # Errors
-    /// `conflict` when its id or key is there already, or the records do not follow on from 0; `limit` when they are too many bytes;
+    /// `conflict` when its id or key is there already, the records do not follow on from 0, or a piece that it uses is not there; `limit`
+    /// when they are too many bytes;
     /// `host` when the store failed.
     fn session_import(&self, import: Import) -> Later<'_, SessionRow>;
 
@@ -391,7 +437,7 @@ pub trait SessionStore: Send + Sync {
     /// `not-found`; `host` when the store failed.
     fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()>;
 
-    /// Removes a session with everything of it.
+    /// Removes a session with everything of it, content that no other session uses included.
     ///
     /// # Errors
     /// `conflict` while an owner lives; `not-found`; `host` when the store failed.

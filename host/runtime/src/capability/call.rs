@@ -20,7 +20,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::{Denials, basics::Event, fs, http, tools::Dispatch};
-use crate::{engine::Limiter, outside::Outside};
+use crate::{engine::Limiter, outside::Outside, workspace::Workspaces};
 
 /// What a host was built with; the same for every call.
 pub struct Services {
@@ -36,6 +36,8 @@ pub struct Services {
     pub components: Option<Components>,
     /// What runs outside servers, where any may be run.
     pub outside: Option<Arc<dyn Outside>>,
+    /// Where workspaces are kept, where they are.
+    pub workspaces: Option<Workspaces>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Name lookup and TLS of the HTTP gateway.

@@ -11,7 +11,7 @@ use remit_bindings::{
 };
 use remit_core::{
     Kind,
-    grant::{Access, Allowed, Decision, Denial, KvScope, Request, decide},
+    grant::{Access, Allowed, DataScope, Decision, Denial, Request, decide},
     store::{KvSpace, KvStore},
 };
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -53,10 +53,10 @@ impl CallState {
             }
         };
         let scope = match (kv.scope, call.context.session) {
-            (KvScope::Project, _) => "project".to_owned(),
-            (KvScope::User, _) => format!("user/{}", call.context.principal),
-            (KvScope::Session, Some(session)) => format!("session/{session}"),
-            (KvScope::Session, None) => return Err(Error::Other("this call belongs to no session".to_owned())),
+            (DataScope::Project, _) => "project".to_owned(),
+            (DataScope::User, _) => format!("user/{}", call.context.principal),
+            (DataScope::Session, Some(session)) => format!("session/{session}"),
+            (DataScope::Session, None) => return Err(Error::Other("this call belongs to no session".to_owned())),
         };
         let space = KvSpace { project: call.project.clone(), plugin: call.rights.resolved.plugin.clone(), scope };
         Ok(Open { store: call.services.kv.clone(), space, max_bytes: kv.max_bytes })

@@ -46,7 +46,10 @@ pub(super) trait Errand: Sync {
 }
 
 /// A call of a tool.
-pub(super) struct Calling;
+pub(super) struct Calling {
+    /// How large its result may be, where that is more than its plugin may give.
+    pub(super) most_bytes: usize,
+}
 
 impl Errand for Calling {
     type Answer = Output;
@@ -69,7 +72,8 @@ impl Errand for Calling {
         arguments: &Value,
         store: &mut Store<CallState>,
     ) -> Result<(Output, usize), Failed> {
-        let (output, bytes) = plugin.run(store, &tool.definition.name, text, arguments).await?;
+        let most_bytes = self.most_bytes.max(plugin.spec.limits.output_bytes());
+        let (output, bytes) = plugin.run(store, &tool.definition.name, text, arguments, most_bytes).await?;
         tool.check_output(&output)?;
         Ok((output, bytes))
     }

@@ -9,6 +9,14 @@ use super::{Inner, Request};
 use crate::{capability::Services, plugin::Loaded, session::Agents};
 
 impl Inner {
+    /// Bytes that the plugin of `request` may give as a result.
+    ///
+    /// # Errors
+    /// `not-found`.
+    pub(crate) fn output_bytes(&self, request: &Request<'_>) -> Result<usize> {
+        Ok(self.find_plugin(request)?.1.spec.limits.output_bytes())
+    }
+
     pub(crate) fn services(&self) -> &Services {
         &self.services
     }

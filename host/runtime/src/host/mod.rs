@@ -4,6 +4,7 @@ mod errand;
 mod inside;
 mod listing;
 mod nested;
+mod workspace;
 
 pub(crate) use listing::definition;
 
@@ -14,20 +15,24 @@ use std::{
     time::{Duration, Instant},
 };
 
+use cap_std::fs::Dir;
 use remit_core::{
     Error, Result,
     audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
     grant::{Denial, Grants},
     id::CallId,
     identity::{Context, Principal, Role},
-    limit::{CallLimits, DELEGATION_MAX_DEPTH},
+    limit::{CallLimits, DELEGATION_MAX_DEPTH, OUTPUT_KEPT_MAX_BYTES},
     plugin::{Definition, Digest, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
 };
 use tokio::sync::watch;
 use tracing::Instrument;
 use wasmtime::{Store, component::Linker};
 
-use self::errand::{Calling, Errand, Settling};
+use self::{
+    errand::{Calling, Errand, Settling},
+    workspace::written,
+};
 use crate::{
     builder::{AnyCapability, Builder},
     capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
@@ -268,6 +273,7 @@ impl Inner {
             role,
             delegation: Vec::new(),
             session: None,
+            turn: None,
             idempotency_key: None,
             deadline_ms: None,
             time_zone: "UTC".to_owned(),
@@ -275,7 +281,12 @@ impl Inner {
     }
 
     pub(crate) async fn call(&self, context: &Context, request: &Request<'_>, outermost: bool) -> Outcome {
-        self.perform(context, request, &Calling, outermost).await
+        self.perform(context, request, &Calling { most_bytes: 0 }, outermost).await
+    }
+
+    /// Calls a tool for an agent. Its result may be larger than the bound of its plugin: the session keeps what is too large.
+    pub(crate) async fn call_for_agent(&self, context: &Context, request: &Request<'_>) -> Outcome {
+        self.perform(context, request, &Calling { most_bytes: OUTPUT_KEPT_MAX_BYTES }, true).await
     }
 
     /// Asks the plugin of `request` what became of the call with `key` that was cut off.
@@ -287,6 +298,7 @@ impl Inner {
         let started = now();
         let mut running = Running { settles: E::SETTLES, ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
+        let result = written(&mut running).await.map_err(Failed::from).and(result);
         let metering = &mut running.metering;
         metering.wall_us = micros(started.elapsed());
         metering.bytes_in = request.arguments.len() as u64;
@@ -337,6 +349,7 @@ impl Inner {
             // A nested call runs within the permit of the call that made it: two that wait for each other would never end.
             let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
             let rights = plugin.rights(&context.principal, errand.effect(tool), &served.root)?;
+            let rights = self.with_workspace(context, request.project, rights, running).await?;
             let call = self.prepare(context, request, rights, &running.denials, deadline);
             let (state, fuel) = (self.state(&call, limits.memory_bytes(), running), plugin.hostcall_fuel());
             let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
@@ -466,6 +479,8 @@ struct Running {
     settles: bool,
     denials: Denials,
     digest: Option<Digest>,
+    /// The workspace that it may write.
+    written: Option<Arc<Dir>>,
     metering: Metering,
     stdout: Ring,
     stderr: Ring,

@@ -24,7 +24,7 @@ impl Dispatch for Inner {
             let mut context = self.context(caller.context.principal.clone(), caller.context.role.clone()).map_err(failed)?;
             context.delegation.clone_from(&caller.context.delegation);
             context.delegation.push(format!("{}/{}", caller.rights.resolved.plugin, caller.tool));
-            context.session = caller.context.session;
+            (context.session, context.turn) = (caller.context.session, caller.context.turn);
             context.time_zone.clone_from(&caller.context.time_zone);
             context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
             let request = Request { events: caller.events.clone(), ..Request::new(&caller.project, plugin, tool, arguments) };

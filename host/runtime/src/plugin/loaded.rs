@@ -207,7 +207,8 @@ impl Loaded {
         }
     }
 
-    /// Calls `tool` in a fresh instance in `store`. `text` and `arguments` are the same arguments. Returns the result and its size.
+    /// Calls `tool` in a fresh instance in `store`. `text` and `arguments` are the same arguments. Returns the result, of `max_bytes` at
+    /// most, and its size.
     ///
     /// # Errors
     /// A failure of the guest or of the engine.
@@ -217,8 +218,8 @@ impl Loaded {
         tool: &str,
         text: &str,
         arguments: &Value,
+        max_bytes: usize,
     ) -> Result<(Output, usize), Failed> {
-        let max_bytes = self.spec.limits.output_bytes();
         match self.linked.get() {
             Some(Linked::Tool(pre, _)) => {
                 let guest = pre.instantiate_async(&mut store).await?;

@@ -18,7 +18,7 @@ use rustix::fs::OFlags;
 ///
 /// # Errors
 /// `invalid` when it is no regular file, `host` when it cannot be read. `None` when it does not exist.
-pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
+pub(crate) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
     open(path)?.map(|(file, meta)| contents(path, file, &meta, max_bytes)).transpose()
 }
 
@@ -86,7 +86,7 @@ fn contents(path: &Path, file: File, meta: &Metadata, max_bytes: u64) -> Result<
 ///
 /// # Errors
 /// `host`; the file is then as it was, unless only its folder could not be synced.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let (folder, temporary) = temporary(path)?;
     let written =
         write_new(&temporary, bytes, mode).and_then(|()| std::fs::rename(&temporary, path)).and_then(|()| File::open(&folder)?.sync_all());

@@ -5,7 +5,7 @@
 //! user trusts exactly those bytes at exactly this place.
 
 mod embed;
-mod file;
+pub(crate) mod file;
 mod find;
 mod native;
 mod open;

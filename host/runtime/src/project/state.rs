@@ -107,6 +107,14 @@ impl StateFolder {
         self.folder("sessions")
     }
 
+    /// Where workspaces are kept; the folder is made.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
+    pub fn workspaces(&self) -> Result<PathBuf> {
+        self.folder("workspace")
+    }
+
     /// The audit log; its folder is made.
     ///
     /// # Errors

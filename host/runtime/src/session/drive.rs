@@ -33,6 +33,7 @@ use crate::{
     engine::{Failed, Permit},
     host::Inner,
     plugin::Loaded,
+    workspace::Captured,
 };
 
 /// How often the store is asked whether somebody decided something, or took the session away.
@@ -345,6 +346,7 @@ impl Drive<'_> {
             Err(Stop::Turn(error)) if result.is_ok() => Err(error),
             _ => result,
         };
+        let captured = self.capture(turn).await?;
         let now = turn.journal.now();
         let (finished, result) = {
             let mut machine = turn.journal.machine();
@@ -362,7 +364,7 @@ impl Drive<'_> {
                     finished => {
                         let TurnStart { digest, version, .. } = machine.turn().clone();
                         let left_by = Some(Component { digest, version });
-                        (finished.map(|finished| TurnClose { state: finished.state, left_by }), Ok(output))
+                        (finished.map(|finished| TurnClose { state: finished.state, left_by, ..TurnClose::default() }), Ok(output))
                     }
                 },
             }
@@ -370,7 +372,9 @@ impl Drive<'_> {
         match finished {
             Ok(close) => {
                 let detail = result.as_ref().err().map_or_else(String::new, |error| error.message.clone());
+                let close = TurnClose { workspaces: captured.trees.clone(), ..close };
                 turn.journal.write(Standing::idle(detail, close)).await?;
+                captured.settle().await;
                 Ok(Some(result.map_or_else(TurnEnd::Failed, TurnEnd::Done)))
             }
             Err(mut error) => {
@@ -382,6 +386,24 @@ impl Drive<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Takes what the turn left in workspaces into the content of the session. A turn that does not come to its end leaves nothing yet.
+    async fn capture(&self, turn: &Arc<Turn>) -> Result<Captured> {
+        let Some(workspaces) = self.host.services().workspaces.as_ref().filter(|_| !turn.journal.machine().replaying()) else {
+            return Ok(Captured::default());
+        };
+        // What the agent let go of may still be writing.
+        if let Err(Stop::Host(error)) = turn.groups_ended().await {
+            return Err(error);
+        }
+        let (id, epoch) = (self.claim.row.id, self.claim.row.epoch);
+        let mut captured = workspaces.capture(&self.claim.row.project, id, turn.journal.place(), epoch, &self.store).await?;
+        if !captured.trees.is_empty() {
+            turn.journal.machine().captured(captured.trees.clone(), turn.journal.now())?;
+            turn.journal.leaves(std::mem::take(&mut captured.content)).await;
+        }
+        Ok(captured)
     }
 
     /// Ends when the session is no longer this process's to run.

@@ -4,7 +4,7 @@ use remit_bindings::{
     CallGroup,
     agent::remit::{
         agent::durable::{self, Completion, Decision, HostCallGroup, Problem, Question},
-        session::state,
+        session::{outputs, state},
     },
     tool::remit::{
         session::context,
@@ -33,6 +33,7 @@ pub(super) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
     types::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     context::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     progress::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
+    outputs::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     state::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     durable::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     logging::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)
@@ -87,7 +88,7 @@ fn shown(text: &str) -> wasmtime::Result<String> {
 /// How a call ended, as its agent is told.
 fn told(outcome: Outcome) -> Result<types::Output, Problem> {
     match outcome {
-        Outcome::Output { output } => match serde_json::from_str::<Output>(&output) {
+        Outcome::Output { output, .. } => match serde_json::from_str::<Output>(&output) {
             Ok(output) => Ok(output.into_guest()),
             Err(error) => Err(Problem::Failed(format!("the recorded result cannot be read: {error}"))),
         },
@@ -205,6 +206,15 @@ impl state::Host for AgentState {
 
     async fn list_keys(&mut self, prefix: String) -> wasmtime::Result<Vec<String>> {
         Ok(self.machine().state_keys(&prefix))
+    }
+}
+
+impl outputs::Host for AgentState {
+    async fn read(&mut self, uri: String, offset: u64, length: u32) -> wasmtime::Result<Result<Vec<u8>, outputs::Error>> {
+        let turn = self.acting()?;
+        let part = turn.read_output(&uri, offset, length).await;
+        let absent = || outputs::Error::Absent(format!("this session keeps nothing under `{}`", visible(&uri, 160)));
+        Ok(step(&turn, part)?.ok_or_else(absent))
     }
 }
 

@@ -12,6 +12,7 @@ use remit_core::{
 };
 
 use super::{
+    content::{Content, Named, named},
     decided::About,
     drive::{owning, records},
 };
@@ -55,7 +56,9 @@ impl Host {
             }
         }
         let last = records.last().map_or(0, |record| record.seq);
-        let act = self.take_in(&row.project, &row.agent, &row.principal, Some((id, last)), &records, past);
+        let content = named(&records, id, self.inner().session_store()?).await?;
+        let new = self.new_session(&row.project, &row.agent, &row.principal, Some((id, last)))?;
+        let act = self.take_in(new, &records, Vec::new(), content);
         self.inner().decided(context, project, Decision::Fork, About::Session(id), || act).await
     }
 
@@ -105,6 +108,8 @@ impl Host {
                     used: Vec::new(),
                     open: None,
                     close: Some(TurnClose::default()),
+                    content: Vec::new(),
+                    outputs: std::collections::BTreeMap::new(),
                     status: Status::Idle,
                     detail: message,
                 })
@@ -156,12 +161,12 @@ impl Host {
         self.inner().decided(context, project, Decision::Retry, About::Session(id), || act).await
     }
 
-    /// Makes a session of records that were exported. It works for whoever takes it in. A turn that had not ended is taken up to its first
+    /// Makes a session of records that were exported, with the content that they name. It works for whoever takes it in. A turn that had not ended is taken up to its first
     /// approval, which is asked for anew: an export can say what it likes.
     ///
     /// # Errors
-    /// `invalid` when the records are not a journal from its start; `limit`; those of the store.
-    pub async fn import(&self, context: &Context, project: &str, agent: &str, records: &[Record]) -> Result<SessionRow> {
+    /// `invalid` when the records are not a journal from its start, or content that they name is missing or another; `limit`; those of the store.
+    pub async fn import(&self, context: &Context, project: &str, agent: &str, records: &[Record], content: &Content) -> Result<SessionRow> {
         if agent.is_empty() || agent.len() > KEY_MAX_BYTES {
             return Err(Error::invalid(format!("`{}` is no agent's name", visible(agent, 64))));
         }
@@ -174,20 +179,13 @@ impl Host {
         if let Some(asked) = past.asks_anew().into_iter().chain(past.first_approval()).min() {
             records = records.split_at(records.partition_point(|record| record.seq < asked)).0;
         }
-        self.take_in(project, agent, &context.principal, None, records, Past::after(records)).await
+        let (pieces, named) = content.named_by(records)?;
+        self.take_in(self.new_session(project, agent, &context.principal, None)?, records, pieces, named).await
     }
 
-    async fn take_in(
-        &self,
-        project: &str,
-        agent: &str,
-        principal: &Principal,
-        parent: Option<(SessionId, u64)>,
-        records: &[Record],
-        past: Past,
-    ) -> Result<SessionRow> {
+    fn new_session(&self, project: &str, agent: &str, principal: &Principal, parent: Option<(SessionId, u64)>) -> Result<NewSession> {
         let at = self.inner().services().clock.now();
-        let new = NewSession {
+        Ok(NewSession {
             id: SessionId::new(at, self.inner().random()?),
             project: project.to_owned(),
             agent: agent.to_owned(),
@@ -195,9 +193,14 @@ impl Host {
             key: None,
             at,
             parent,
-        };
+        })
+    }
+
+    async fn take_in(&self, new: NewSession, records: &[Record], content: Vec<Vec<u8>>, named: Named) -> Result<SessionRow> {
+        let place = Past::after(records).place;
         let records = records.iter().map(Record::encode).collect::<Result<Vec<_>>>()?;
-        self.inner().session_store()?.session_import(Import { new, records, place: past.place }).await
+        let import = Import { new, records, place, content, uses: named.pieces, outputs: named.outputs };
+        self.inner().session_store()?.session_import(import).await
     }
 
     /// A session of the principal's own.

@@ -1,12 +1,18 @@
 //! The journal of the turn that runs: the replay machine, and the way of its records into the store.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use remit_core::{
     Result,
     clock::{Clock, Timestamp},
+    content::Blob,
     id::{SessionId, WaitId},
+    identity::TurnPlace,
     journal::Machine,
+    plugin::Digest,
     store::{Append, OpenWait, SessionRow, SessionStore, Status, TurnClose, TurnOpen},
 };
 
@@ -28,6 +34,8 @@ struct Beside {
     open: Option<TurnOpen>,
     opened: Vec<OpenWait>,
     used: Vec<WaitId>,
+    content: Vec<Vec<u8>>,
+    outputs: BTreeMap<Digest, Blob>,
 }
 
 /// How the session stands after an append.
@@ -97,6 +105,24 @@ impl Journal {
         self.beside.lock().await.used.push(wait);
     }
 
+    /// Keeps a result with the next records. To be called before its record is made, so that no write takes that one alone.
+    pub(super) async fn keeps(&self, digest: Digest, bytes: &[u8]) {
+        let (blob, pieces) = super::outputs::pieces(bytes);
+        let mut beside = self.beside.lock().await;
+        beside.content.extend(pieces);
+        beside.outputs.insert(digest, blob);
+    }
+
+    /// Keeps the trees that the turn leaves, with its end.
+    pub(super) async fn leaves(&self, content: Vec<Vec<u8>>) {
+        self.beside.lock().await.content.extend(content);
+    }
+
+    /// Where the turn stands.
+    pub(super) fn place(&self) -> TurnPlace {
+        TurnPlace { branch: self.branch, seq: self.machine().began_seq() }
+    }
+
     /// Writes what has to be added. Durable on return.
     ///
     /// # Errors
@@ -108,10 +134,11 @@ impl Journal {
         if records.is_empty() && beside.used.is_empty() && !changes {
             return Ok(());
         }
-        let Beside { open, opened, used } = std::mem::take(&mut *beside);
+        let Beside { open, opened, used, content, outputs } = std::mem::take(&mut *beside);
         let at = self.now();
         let (session, epoch) = (self.session, self.epoch);
         let Standing { status, detail, close } = standing;
-        self.store.session_append(Append { session, epoch, at, records, opened, used, open, close, status, detail }).await
+        let append = Append { session, epoch, at, records, opened, used, open, close, content, outputs, status, detail };
+        self.store.session_append(append).await
     }
 }

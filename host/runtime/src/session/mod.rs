@@ -4,12 +4,14 @@
 //! crash, and after a wait, the agent's code runs again from the start of the turn and is answered from there.
 
 mod agents;
+mod content;
 mod decided;
 mod drive;
 mod durable;
 mod group;
 mod history;
 mod journal;
+mod outputs;
 mod queue;
 mod stop;
 mod turn;
@@ -31,6 +33,7 @@ use remit_core::{
 
 pub use agents::AgentState;
 pub(crate) use agents::{Agents, Linked as LinkedAgent};
+pub use content::{Content, Named};
 use decided::About;
 use drive::records;
 use queue::Asked;
@@ -40,6 +43,9 @@ use crate::{
     host::{Host, Inner},
     plugin::{Loaded, Plugin},
 };
+
+/// Sessions of a principal that are listed at once.
+const PAGE_SESSIONS: u32 = 1000;
 
 /// An input for an agent, or the wish that a turn goes on.
 #[derive(Clone)]
@@ -236,14 +242,31 @@ impl Host {
         inner.decided(context, project, Decided::Kill, About::Session(id), || store.session_kill(id, by, at)).await
     }
 
-    /// Removes a session and everything of it.
+    /// Removes a session and everything of it, its workspaces included. Erasing it again goes on with what was cut off.
     ///
     /// # Errors
     /// Those of [`Host::session`]; `conflict` while it is run.
     pub async fn erase(&self, context: &Context, project: &str, id: SessionId) -> Result<()> {
-        self.session(context, project, id).await?;
-        let store = self.inner().session_store()?;
-        self.inner().decided(context, project, Decided::Erase, About::Session(id), || store.session_erase(id)).await
+        let (store, workspaces) = (self.inner().session_store()?, self.inner().services().workspaces.as_ref());
+        match self.session(context, project, id).await {
+            Ok(_) => {}
+            // What was cut off after that goes on here: a folder without a session is nobody's.
+            Err(absent) if store.session_get(id).await?.is_none() => {
+                if let Some(workspaces) = workspaces {
+                    workspaces.erase_session(project, id).await?;
+                }
+                return Err(absent);
+            }
+            Err(error) => return Err(error),
+        }
+        let erase = async || {
+            store.session_erase(id).await?;
+            match workspaces {
+                Some(workspaces) => workspaces.erase_session(project, id).await,
+                None => Ok(()),
+            }
+        };
+        self.inner().decided(context, project, Decided::Erase, About::Session(id), erase).await
     }
 
     /// Removes the sessions that `filter` names and nobody runs, each with everything of it, and returns them.
@@ -256,11 +279,20 @@ impl Host {
             return Err(Error::denied(format!("`{}` may not prune sessions: it is no owner", context.principal)));
         }
         let (store, project) = (self.inner().session_store()?, filter.project.clone());
-        self.inner().decided(context, &project, Decided::Prune, About::Old, || store.session_prune(filter)).await
+        let prune = async || {
+            let pruned = store.session_prune(filter).await?;
+            if let Some(workspaces) = &self.inner().services().workspaces {
+                for row in &pruned {
+                    workspaces.erase_session(&project, row.id).await?;
+                }
+            }
+            Ok(pruned)
+        };
+        self.inner().decided(context, &project, Decided::Prune, About::Old, prune).await
     }
 
-    /// Removes everything of a principal in a project: sessions, their journals and state, and its own key-value data. Returns how many
-    /// sessions there were.
+    /// Removes everything of a principal in a project: sessions, their journals, state and workspaces, and its own key-value data and
+    /// workspaces. Returns how many sessions there were.
     ///
     /// # Errors
     /// `denied` unless the principal asks for itself or an owner does; `conflict` while one of the sessions is run, and nothing is removed.
@@ -268,9 +300,31 @@ impl Host {
         if !may_see(context, principal) {
             return Err(Error::denied(format!("`{}` may not erase what belongs to `{principal}`", context.principal)));
         }
-        let (store, all) = (self.inner().session_store()?, About::Everything(principal));
-        let erase = || store.principal_erase(project.to_owned(), principal.clone());
-        self.inner().decided(context, project, Decided::Erase, all, erase).await
+        let all = About::Everything(principal);
+        self.inner().decided(context, project, Decided::Erase, all, || self.erase_everything(project, principal)).await
+    }
+
+    async fn erase_everything(&self, project: &str, principal: &remit_core::identity::Principal) -> Result<u64> {
+        let store = self.inner().session_store()?;
+        let Some(workspaces) = &self.inner().services().workspaces else {
+            return store.principal_erase(project.to_owned(), principal.clone()).await;
+        };
+        let mut sessions: Vec<SessionId> = Vec::new();
+        loop {
+            let (project, before) = (project.to_owned(), sessions.last().copied());
+            let of = SessionFilter { project, principal: Some(principal.clone()), before, limit: PAGE_SESSIONS, ..SessionFilter::default() };
+            let page = store.session_list(of).await?;
+            sessions.extend(page.iter().map(|row| row.id));
+            if page.len() < PAGE_SESSIONS as usize {
+                break;
+            }
+        }
+        let erased = store.principal_erase(project.to_owned(), principal.clone()).await?;
+        for session in sessions {
+            workspaces.erase_session(project, session).await?;
+        }
+        workspaces.erase_user(project, principal).await?;
+        Ok(erased)
     }
 }
 

@@ -29,7 +29,6 @@ use super::{
 use crate::{
     capability::{Denials, Event, Events, call::now},
     host::{Inner, Outcome as Ended, Request},
-    output::Output,
     plugin::Fate,
 };
 
@@ -135,7 +134,8 @@ impl Turn {
             return self.execute(call).await;
         }
         let doubt = match self.ask_fate(call).await? {
-            Ok(Fate::Done(output)) => return output_of(&output),
+            // Its plugin gives no more than it may, so that only a record can be too small for it.
+            Ok(Fate::Done(output)) => return self.outcome_of(&output, 0, 0).await,
             Ok(Fate::NotDone) => return self.execute(call).await,
             Ok(Fate::Unknown) => "its plugin cannot tell".to_owned(),
             Err(error) => error.message,
@@ -211,8 +211,10 @@ impl Turn {
 
     pub(super) async fn execute(&self, call: &ToolCall) -> Result<Outcome, Stop> {
         let (context, request) = self.request(call)?;
-        match self.told(self.host.call(&context, &request, true).await)? {
-            Ok(output) => output_of(&output),
+        let ended = self.host.call_for_agent(&context, &request).await;
+        let bytes = ended.metering.bytes_out;
+        match self.told(ended)? {
+            Ok(output) => self.outcome_of(&output, bytes, self.host.output_bytes(&request).map_err(Stop::Host)?).await,
             Err(error) => Ok(Outcome::Failed { kind: error.kind, message: error.message }),
         }
     }
@@ -223,7 +225,7 @@ impl Turn {
         let mut context = self.host.context(self.principal.clone(), self.role.clone()).map_err(Stop::Host)?;
         context.delegation.clone_from(&self.delegation);
         context.delegation.push(self.agent.clone());
-        context.session = Some(self.journal.session);
+        (context.session, context.turn) = (Some(self.journal.session), Some(self.journal.place()));
         context.idempotency_key = Some(call.key.clone());
         context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
         let request = Request { approved: true, events: self.events.clone(), ..Request::new(&self.project, plugin, tool, &call.arguments) };
@@ -317,12 +319,6 @@ impl Turn {
             events(event);
         }
     }
-}
-
-/// How a call ended that gave a result.
-fn output_of(output: &Output) -> Result<Outcome, Stop> {
-    let output = serde_json::to_string(output).map_err(|error| Stop::Host(Error::host("a result cannot be written as JSON", error)))?;
-    Ok(Outcome::Output { output })
 }
 
 /// How a call ended that could not be made.

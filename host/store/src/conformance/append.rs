@@ -47,7 +47,7 @@ pub(super) fn leaves_nothing_when_refused(store: &dyn SessionStore) {
     let bad = Append {
         records: vec![line(3), line(4), line(9)],
         opened: vec![open_wait(1, WaitKind::Input, None)],
-        close: Some(TurnClose { state: [("k".to_owned(), Some(vec![1]))].into(), left_by: None }),
+        close: Some(TurnClose { state: [("k".to_owned(), Some(vec![1]))].into(), ..TurnClose::default() }),
         status: Status::Idle,
         ..append(&claim.row, 3, 1)
     };

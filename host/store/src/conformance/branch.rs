@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use remit_core::{
     Kind,
@@ -17,7 +17,10 @@ fn import(number: u64) -> Import {
     Import {
         new: NewSession { parent: Some((session(9), 9)), ..new(number) },
         records: (0..10).map(line).collect(),
-        place: Place { turns: 3, open_turn: Some(7), state: state(&[("k", "v")]), left_by: Some(component()) },
+        place: Place { turns: 3, open_turn: Some(7), state: state(&[("k", "v")]), left_by: Some(component()), ..Place::default() },
+        content: Vec::new(),
+        uses: BTreeSet::new(),
+        outputs: BTreeMap::new(),
     }
 }
 
@@ -38,7 +41,8 @@ fn three_turns(store: &dyn SessionStore) -> SessionRow {
 }
 
 fn after_first() -> Place {
-    Place { turns: 1, open_turn: None, state: state(&[("one", "one"), ("last", "one")]), left_by: Some(component()) }
+    let state = state(&[("one", "one"), ("last", "one")]);
+    Place { turns: 1, open_turn: None, state, left_by: Some(component()), ..Place::default() }
 }
 
 pub(super) fn an_import_makes_a_session_that_goes_on(store: &dyn SessionStore) {

@@ -4,6 +4,7 @@
 mod append;
 mod branch;
 mod claim;
+mod content;
 mod create;
 mod ending;
 mod input;
@@ -95,6 +96,11 @@ mod sqlite {
         ending::pruning_removes_what_is_named_and_not_run as ending_pruning_removes_what_is_named_and_not_run,
         ending::erasing_leaves_nothing as ending_erasing_leaves_nothing,
         ending::erasing_is_refused_while_it_is_owned as ending_erasing_is_refused_while_it_is_owned,
+        content::is_kept_in_pieces as content_is_kept_in_pieces,
+        content::of_another_session_is_not_there as content_of_another_session_is_not_there,
+        content::is_committed_with_its_records as content_is_committed_with_its_records,
+        content::goes_back_and_along_with_its_session as content_goes_back_and_along_with_its_session,
+        content::goes_with_the_principal as content_goes_with_the_principal,
         many::sessions_at_once_are_all_kept_in_order as many_sessions_at_once_are_all_kept_in_order,
         many::a_refusal_among_others_leaves_nothing as many_a_refusal_among_others_leaves_nothing,
         kv::keeps_values as kv_keeps_values,

@@ -1,5 +1,7 @@
 //! Values that cases use.
 
+use std::collections::BTreeMap;
+
 use futures::executor::block_on;
 use remit_core::{
     Error, Kind,
@@ -69,6 +71,8 @@ pub(crate) fn append(row: &SessionRow, from: u64, count: u64) -> Append {
         used: Vec::new(),
         open: None,
         close: None,
+        content: Vec::new(),
+        outputs: BTreeMap::new(),
         status: Status::Running,
         detail: String::new(),
     }
@@ -82,7 +86,7 @@ pub(crate) fn start(row: &SessionRow, from: u64, count: u64, key: Option<&str>) 
 /// As [`append`], ending a turn.
 pub(crate) fn end(row: &SessionRow, from: u64, count: u64, state: &[(&str, Option<&str>)]) -> Append {
     let state = state.iter().map(|(key, value)| ((*key).to_owned(), value.map(|value| value.as_bytes().to_vec())));
-    Append { close: Some(TurnClose { state: state.collect(), left_by: None }), status: Status::Idle, ..append(row, from, count) }
+    Append { close: Some(TurnClose { state: state.collect(), ..TurnClose::default() }), status: Status::Idle, ..append(row, from, count) }
 }
 
 pub(crate) fn open_wait(number: u64, kind: WaitKind, due: Option<u64>) -> OpenWait {

@@ -11,7 +11,11 @@ use crate::folder;
 /// Marks the file as ours: `Rmit`.
 const APPLICATION_ID: i32 = 0x526d_6974;
 /// Each brings the database from one format to the next; the format is how many were applied.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_sessions.sql"), include_str!("../../migrations/0004_inputs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_sessions.sql"),
+    include_str!("../../migrations/0002_content.sql"),
+    include_str!("../../migrations/0004_inputs.sql"),
+];
 /// 8 MB of log: short enough to be copied while nobody notices, long enough that pages are written over in it.
 const WAL_MAX_PAGES: u32 = 2000;
 /// How long a connection waits for another process.
@@ -91,11 +95,12 @@ impl Database {
         folder::sync(&self.folder)
     }
 
-    /// A connection that writes.
+    /// A connection that writes. What it deletes is overwritten.
     pub(super) fn writer(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
         connection.execute_batch(
-            "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;",
+            "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
+            PRAGMA secure_delete = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(connection)

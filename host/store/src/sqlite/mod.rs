@@ -25,9 +25,11 @@ use std::{
 use remit_core::{
     Result,
     clock::Timestamp,
+    content::Blob,
     id::{SessionId, WaitId},
     identity::Principal,
     journal::Line,
+    plugin::Digest,
     store::{
         Append, Claim, Decision, Import, KvSpace, KvStore, Later, NewSession, Place, QueuedInput, SessionFilter, SessionRow, SessionStore,
         WaitRow,
@@ -134,6 +136,22 @@ impl SessionStore for Sqlite {
 
     fn session_state(&self, id: SessionId) -> Later<'_, BTreeMap<String, Vec<u8>>> {
         self.read(move |connection| session::state(connection, id))
+    }
+
+    fn session_workspaces(&self, id: SessionId) -> Later<'_, BTreeMap<String, Blob>> {
+        self.read(move |connection| session::workspaces(connection, id))
+    }
+
+    fn content_put(&self, id: SessionId, epoch: u64, pieces: Vec<Vec<u8>>) -> Later<'_, ()> {
+        self.write(move |connection| session::content_put(connection, id, epoch, &pieces))
+    }
+
+    fn content_get(&self, id: SessionId, piece: Digest) -> Later<'_, Vec<u8>> {
+        self.read(move |connection| session::content_get(connection, id, piece))
+    }
+
+    fn output_get(&self, id: SessionId, output: Digest) -> Later<'_, Option<Blob>> {
+        self.read(move |connection| session::output_get(connection, id, output))
     }
 
     fn session_turn(&self, id: SessionId, key: String) -> Later<'_, Option<u64>> {

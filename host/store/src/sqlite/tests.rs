@@ -10,6 +10,7 @@ use remit_core::{
     Kind,
     journal::Line,
     limit::SESSION_MAX_BYTES,
+    plugin::Digest,
     store::{Append, KvStore as _, SessionStore, WaitKind},
 };
 use rusqlite::Connection;
@@ -123,6 +124,24 @@ fn an_older_format_is_copied_and_then_migrated() {
 }
 
 #[test]
+fn content_that_is_missing_or_damaged_is_named() {
+    let place = place();
+    let store = open(&place);
+    let row = claimed(&store, 1).row;
+    let pieces = [b"one".to_vec(), b"two".to_vec()];
+    now(store.content_put(row.id, row.epoch, pieces.to_vec()));
+    let [one, two] = pieces.map(|piece| Digest::of(&piece));
+    drop(store);
+    raw(&place).execute("UPDATE content SET bytes = x'00' WHERE digest = ?1", [one.to_string()]).expect("changed");
+    raw(&place).execute("DELETE FROM content WHERE digest = ?1", [two.to_string()]).expect("removed");
+    let store = open(&place);
+    for (piece, how) in [(one, "damaged"), (two, "missing")] {
+        let error = refused(store.content_get(row.id, piece), Kind::Host);
+        assert!(error.message.contains(&piece.to_string()) && error.message.contains(how), "{error:?}");
+    }
+}
+
+#[test]
 fn erasing_leaves_no_row() {
     let place = place();
     let store = open(&place);
@@ -141,6 +160,7 @@ fn erasing_leaves_no_row() {
             input: "{}".to_owned(),
         };
         now(store.input_queue(session(number), waits));
+        now(store.content_put(session(number), claim.row.epoch, vec![b"both".to_vec(), vec![number as u8]]));
         let scope = space(&format!("session/{}", session(number)));
         store.kv_set(&scope, "k", b"v".to_vec(), 100).expect("a value");
         scopes.push(scope);
@@ -152,9 +172,18 @@ fn erasing_leaves_no_row() {
     assert!(now(store.wait_get(wait(2))).is_some());
     drop(store);
     let raw = raw(&place);
-    for (table, left) in
-        [("sessions", 1), ("records", 5), ("turns", 1), ("state", 1), ("waits", 1), ("inputs", 1), ("kv_spaces", 1), ("kv", 1)]
-    {
+    for (table, left) in [
+        ("sessions", 1),
+        ("records", 5),
+        ("turns", 1),
+        ("state", 1),
+        ("waits", 1),
+        ("inputs", 1),
+        ("kv_spaces", 1),
+        ("kv", 1),
+        ("content", 2),
+        ("content_uses", 2),
+    ] {
         assert_eq!(number(&raw, &format!("SELECT count(*) FROM {table}")), left, "{table}");
     }
 }

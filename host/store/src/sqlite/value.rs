@@ -58,6 +58,11 @@ pub(super) fn json_if<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &st
     row.get::<_, Option<Json<T>>>(column).map(|json| json.map(|json| json.0))
 }
 
+/// As [`json_if`], where there is always something.
+pub(super) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    row.get::<_, Json<T>>(column).map(|json| json.0)
+}
+
 struct Json<T>(T);
 
 impl<T: serde::de::DeserializeOwned> FromSql for Json<T> {

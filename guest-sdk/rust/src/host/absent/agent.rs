@@ -14,6 +14,8 @@ use crate::{Error, ErrorKind, Output, Result};
 const KEY_MAX_BYTES: usize = 512;
 const VALUE_MAX_BYTES: usize = 256 << 10;
 const STATE_MAX_BYTES: usize = 16 << 20;
+/// The bound of `remit:session/outputs`.
+const OUTPUT_READ_MAX_BYTES: u32 = 256 << 10;
 
 /// What answers calls of tools.
 type Answer = Box<dyn FnMut(&str, Value) -> Result<Output>>;
@@ -30,6 +32,7 @@ struct People {
 thread_local! {
     static ANSWER: RefCell<Option<Answer>> = const { RefCell::new(None) };
     static PEOPLE: RefCell<People> = RefCell::default();
+    static OUTPUTS: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     static STATE: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -149,4 +152,16 @@ pub fn state_delete(key: &str) {
 
 pub fn state_keys(prefix: &str) -> Vec<String> {
     STATE.with_borrow(|values| values.keys().filter(|key| key.starts_with(prefix)).cloned().collect())
+}
+
+pub fn keep(uri: &str, bytes: &[u8]) {
+    OUTPUTS.with_borrow_mut(|kept| kept.insert(uri.to_owned(), bytes.to_owned()));
+}
+
+pub fn output_read(uri: &str, offset: u64, length: u32) -> Result<Vec<u8>> {
+    OUTPUTS.with_borrow(|kept| {
+        let bytes = kept.get(uri).ok_or_else(|| Error::failed(format!("this session keeps nothing under `{uri}`")))?;
+        let from = usize::try_from(offset).map_or(bytes.len(), |offset| offset.min(bytes.len()));
+        Ok(bytes.iter().skip(from).take(length.min(OUTPUT_READ_MAX_BYTES) as usize).copied().collect())
+    })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::agent_bindings::remit::agent::durable as wit;
-use crate::agent_bindings::remit::session::state;
+use crate::agent_bindings::remit::session::{outputs, state};
 use crate::durable::{Decision, Question};
 use crate::host::convert::{from_guest_decision, from_guest_output, from_guest_problem};
 use crate::{Error, ErrorKind, Output, Result};
@@ -67,4 +67,8 @@ pub fn state_delete(key: &str) {
 
 pub fn state_keys(prefix: &str) -> Vec<String> {
     state::list_keys(prefix)
+}
+
+pub fn output_read(uri: &str, offset: u64, length: u32) -> Result<Vec<u8>> {
+    outputs::read(uri, offset, length).map_err(|outputs::Error::Absent(message)| Error::failed(message))
 }

@@ -33,6 +33,7 @@ fn a_table_says_what_its_lines_say() {
                   secret = { name = "github", header = "Authorization", format = "Bearer {}" } }]
         env = { LANG = "C UTF 8" }
         kv = { access = "write", scope = "session", max_mib = 1 }
+        workspace = { access = "write", scope = "session", max_mib = 1, max_files = 2 }
         tools = ["files/*"]
         "acme:crm" = ["read:*"]
         [it.config]
@@ -52,6 +53,7 @@ fn a_table_says_what_its_lines_say() {
         ("env", "LANG=C UTF 8"),
         ("config", "a.b=x=y"),
         ("kv", "write:session max_mib=1"),
+        ("workspace", "write scope=session max_mib=1 max_files=2"),
         ("tools", "files/*"),
         ("acme:crm", "read:*"),
     ];
@@ -64,7 +66,7 @@ fn a_table_says_what_its_lines_say() {
 
 #[test]
 fn an_empty_list_grants_nothing() {
-    let grants = read("[it]\nfs = []\nhttp = []\nenv = {}\nkv = []\ntools = []\n\"acme:crm\" = []").unwrap();
+    let grants = read("[it]\nfs = []\nhttp = []\nenv = {}\nkv = []\nworkspace = []\ntools = []\n\"acme:crm\" = []").unwrap();
     assert!(grants.is_empty() && grants == Grants::default());
 }
 
@@ -100,6 +102,14 @@ fn each_mistake_points_at_its_place_and_says_what_to_write() {
         ("env = { '' = 'c' }", "''", "not the name", "without `=`"),
         ("env = { A = \"\\u0000\" }", "\"\\u0000\"", "NUL", "remove"),
         ("kv = [{ access = 'read' }, { access = 'write' }]", "{ access = 'write' }", "twice", "one entry"),
+        ("workspace = [{ access = 'read' }, { access = 'write' }]", "{ access = 'write' }", "twice", "one entry"),
+        ("workspace = { access = 'read', max_mib = 4097 }", "4097", "the most is 4096", "4096"),
+        (
+            "fs = [{ path = 'x', mount = '/workspace' }]\nworkspace = { access = 'read' }",
+            "{ access = 'read' }",
+            "where the workspace is",
+            "another `mount`",
+        ),
         ("kv = { access = 'read', max_mib = 1025 }", "1025", "the most is 1024", "1024"),
         ("tools = ['']", "''", "names no tools", "plugin/tool"),
         ("tools = ['files']", "'files'", "names no tools", "`files/*`"),
@@ -134,6 +144,7 @@ fn keys_that_nobody_knows_are_refused_by_the_reader() {
         "fs = [{ path = 'a', access = 'rw' }]",
         "http = [{ allow = ['GET https://h.example/'], timeout = 1 }]",
         "kv = { access = 'read', who = 'me' }",
+        "workspace = { access = 'read', path = 'x' }",
         "kv = 'read'",
         "env = ['A']",
         "tools = 'files/*'",
@@ -161,6 +172,7 @@ fn what_an_author_leaves_out_is_any() {
         http = [{ reason = "fetches pages" }, { allow = ["GET https://h.example/"], reason = "asks" }]
         env = [{ keys = ["LANG"], reason = "speaks your language" }]
         kv = { access = "read", reason = "remembers" }
+        workspace = { access = "write", reason = "keeps drafts" }
         tools = [{ allow = ["files/*"], reason = "reads files" }]
         "acme:crm" = [{ scopes = ["read:*"], reason = "customers" }]
         config = []
@@ -171,6 +183,7 @@ fn what_an_author_leaves_out_is_any() {
     assert_eq!(declared.http, Some(Scope::Any));
     assert_eq!(declared.env, Some(Scope::Only(["LANG".to_owned()].into())));
     assert_eq!(declared.kv, Some(Scope::Only(Access::Read)));
+    assert_eq!((declared.workspace, declared.reasons["workspace"].as_str()), (Some(Scope::Only(Access::Write)), "keeps drafts"));
     assert_eq!(declared.custom["acme:crm"], Scope::Only(vec!["read:*".to_owned()]));
     assert_eq!(declared.config, None);
     assert_eq!(declared.reasons["fs"], "reads documents; writes results");
@@ -188,7 +201,7 @@ fn declared_rights_obey_the_same_rules() {
         ("env = [{ keys = [], reason = 'x' }]", "`keys` is empty"),
         ("env = [{ keys = ['A B'], reason = 'x' }]", "not the name"),
         ("\"acme:x\" = [{ scopes = [], reason = 'x' }]", "`scopes` is empty"),
-        ("workspace = [{ reason = 'x' }]", "no capability `workspace`"),
+        ("memory = [{ reason = 'x' }]", "no capability `memory`"),
     ] {
         let problems = declares(&format!("[it]\n{line}")).unwrap_err();
         assert!(problems.len() == 1 && problems[0].message.contains(message) && problems[0].hint.is_some(), "{line}: {problems:?}");

@@ -33,7 +33,7 @@ fn a_mount_keeps_what_was_granted_beside_what_is_left() {
     let rights = rights(Effect::Read, anything(), granted(&[("fs", "docs:/docs:write")]));
     let mount = rights.mount_of("/docs/x").unwrap();
     assert_eq!((mount.access, mount.granted), (Access::Read, Access::Write));
-    assert_eq!(mount.host, Path::new("/project/docs"));
+    assert_eq!(mount.source, Source::Host("/project/docs".into()));
 }
 
 #[test]
@@ -83,6 +83,33 @@ fn the_fix_is_the_smallest_grant() {
     ] {
         assert_eq!(denied(&request, &rights).fix.as_deref(), fix, "{request:?}");
     }
+}
+
+#[test]
+fn a_workspace_is_a_mount_that_each_layer_narrows() {
+    let asked = |access| fs("/workspace/a", access);
+    let declared = |access| Declared { workspace: Some(Scope::Only(access)), ..Declared::default() };
+    let write = || granted(&[("workspace", "write scope=session max_mib=3 max_files=4")]);
+    let whole = rights(Effect::Once, declared(Access::Write), write());
+    let mount = whole.mount_of("/workspace/a").unwrap();
+    assert_eq!((mount.source.clone(), mount.max_bytes, mount.max_files), (Source::Workspace(DataScope::Session), 3 << 20, 4));
+    assert!(is_allowed(&asked(Access::Write), &whole));
+    assert!(!is_allowed(&fs("/workspaces/a", Access::Read), &whole));
+    let refused = |effect, declared, granted| denied(&asked(Access::Write), &rights(effect, declared, granted));
+    let shape = |denial: Denial| (denial.capability, denial.rule, denial.fix);
+    let workspace = |rule, fix: Option<&str>| ("workspace".to_owned(), rule, fix.map(str::to_owned));
+    assert_eq!(shape(refused(Effect::Once, declared(Access::Read), write())), workspace(Rule::NotDeclared, None));
+    assert_eq!(shape(refused(Effect::Read, declared(Access::Write), write())), workspace(Rule::Effect, None));
+    assert_eq!(
+        shape(refused(Effect::Once, declared(Access::Write), granted(&[("workspace", "read scope=session")]))),
+        workspace(Rule::NoMatch, Some("workspace 'write scope=session'"))
+    );
+    assert_eq!(
+        shape(refused(Effect::Once, declared(Access::Write), Grants::default())),
+        workspace(Rule::NotGranted, Some("workspace write"))
+    );
+    assert_eq!(refused(Effect::Once, Declared::default(), write()).rule, Rule::NotDeclared);
+    assert!(rights(Effect::Once, Declared { fs: Some(Scope::Any), ..Declared::default() }, write()).mounts.is_empty());
 }
 
 #[test]

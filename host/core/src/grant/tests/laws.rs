@@ -7,7 +7,7 @@ use super::{
     *,
 };
 
-const PATHS: &[&str] = &["/", "/data", "/data/a", "/data/a/b", "/data-evil", "/data-evil/x", "/docs/y", "/docsx"];
+const MOUNTS: &[&str] = &["/workspace/a", "/", "/data", "/data/a", "/data/a/b", "/data-evil", "/data-evil/x", "/docs/y", "/docsx"];
 const URLS: &[&str] = &[
     "https://h.example/",
     "https://h.example/a",
@@ -37,7 +37,7 @@ fn http_scope() -> impl Strategy<Value = String> {
 
 /// One grant, as a line.
 fn grant() -> impl Strategy<Value = (String, String)> {
-    let fs = (select(PATHS), select(vec!["read", "write"]), select(vec!["", " max_mib=3", " max_files=9"]))
+    let fs = (select(MOUNTS), select(vec!["read", "write"]), select(vec!["", " max_mib=3", " max_files=9"]))
         .prop_map(|(mount, access, options)| format!("f{}:{mount}:{access}{options}", mount.replace('/', "\\ \\:")));
     prop_oneof![
         fs.prop_map(|scope| ("fs".to_owned(), scope)),
@@ -45,6 +45,8 @@ fn grant() -> impl Strategy<Value = (String, String)> {
         select(vec!["A=1", "A=2", "B=x y\\z "]).prop_map(|scope| ("env".to_owned(), scope.to_owned())),
         select(vec!["A={user}", "C="]).prop_map(|scope| ("config".to_owned(), scope.to_owned())),
         select(vec!["read:project", "write:project max_mib=2"]).prop_map(|scope| ("kv".to_owned(), scope.to_owned())),
+        select(vec!["read scope=session max_mib=3", "write scope=session max_files=2"])
+            .prop_map(|scope| ("workspace".to_owned(), scope.to_owned())),
         select(vec!["files/read", "files/*", "*/read", "*/*", "fi*/r*"]).prop_map(|scope| ("tools".to_owned(), scope.to_owned())),
         select(vec!["read:*", "*", "list", "r*d:a"]).prop_map(|scope| ("acme:crm".to_owned(), scope.to_owned())),
     ]
@@ -67,6 +69,7 @@ fn declaring(grants: &Grants) -> Declared {
         env: (!grants.env.is_empty()).then(|| Scope::Only(grants.env.keys().cloned().collect())),
         config: (!grants.config.is_empty()).then(|| Scope::Only(grants.config.keys().cloned().collect())),
         kv: grants.kv.as_ref().map(|kv| Scope::Only(kv.access)),
+        workspace: grants.workspace.as_ref().map(|workspace| Scope::Only(workspace.access)),
         tools: (!grants.tools.is_empty()).then(|| Scope::Only(grants.tools.clone())),
         custom: grants.custom.iter().map(|(name, scopes)| (name.clone(), Scope::Only(scopes.clone()))).collect(),
         ..Declared::default()
@@ -77,7 +80,7 @@ fn declaring(grants: &Grants) -> Declared {
 fn requests() -> Vec<Request<'static>> {
     let mut all = Vec::new();
     for access in [Access::Read, Access::Write] {
-        all.extend(PATHS.iter().map(|path| Request::Fs { path, access }));
+        all.extend(MOUNTS.iter().chain(&["/workspace", "/workspace/b"]).map(|path| Request::Fs { path, access }));
         all.push(Request::Kv { access });
     }
     for name in ["A", "B", "C"] {
@@ -207,7 +210,7 @@ proptest! {
     }
 
     #[test]
-    fn reading_never_panics(capability in select(vec!["fs", "http", "env", "kv", "tools", "acme:crm", "x"]), scope in "\\PC{0,40}|[a-zGET :/\\\\*{}?%.\\[\\]@=]{0,40}") {
+    fn reading_never_panics(capability in select(vec!["fs", "http", "env", "kv", "workspace", "tools", "acme:crm", "x"]), scope in "\\PC{0,40}|[a-zGET :/\\\\*{}?%.\\[\\]@=]{0,40}") {
         if let Ok(grants) = parse(capability, &scope) {
             prop_assert_eq!(all(&format(&grants)), grants);
         }

@@ -12,7 +12,10 @@ fn a_line_is_read_with_its_defaults() {
     assert_eq!(shape("docs:/d:read"), ("docs".into(), "/d".into(), Access::Read));
     assert_eq!(shape("my\\ docs\\:x:/d"), ("my docs:x".into(), "/d".into(), Access::Read));
     assert_eq!(shape("read"), ("read".into(), "/read".into(), Access::Read));
-    assert_eq!(parse("kv", "write").unwrap().kv.unwrap().scope, KvScope::User);
+    assert_eq!(parse("kv", "write").unwrap().kv.unwrap().scope, DataScope::User);
+    let workspace = |scope: &str| parse("workspace", scope).unwrap().workspace.unwrap();
+    assert_eq!((workspace("read").scope, workspace("read").max_bytes, workspace("read").max_files), (DataScope::User, 256 << 20, 10_000));
+    assert_eq!((workspace("write scope=session").access, workspace("write scope=session").scope), (Access::Write, DataScope::Session));
     assert_eq!(parse("env", "A= b=c ").unwrap().env["A"], " b=c ");
     assert_eq!(parse_pair(" fs  docs:/docs ").unwrap(), parse("fs", "docs:/docs").unwrap());
 }
@@ -36,6 +39,12 @@ fn what_cannot_be_read_says_the_form() {
         ("env", "=b"),
         ("kv", "all"),
         ("kv", "read:everybody"),
+        ("workspace", ""),
+        ("workspace", "write:session"),
+        ("workspace", "write scope=everybody"),
+        ("workspace", "write max_kib=1"),
+        ("workspace", "write max_mib=4097"),
+        ("workspace", "write max_files=100001"),
         ("tools", "files"),
         ("acme:crm", ""),
         ("sockets", "h:1"),
@@ -51,9 +60,10 @@ fn what_cannot_be_read_says_the_form() {
 fn adding_keeps_the_greater_right() {
     let mut all =
         granted(&[("fs", "d:/d:write max_mib=5"), ("fs", "d:/d:read max_mib=9"), ("kv", "read max_mib=3"), ("kv", "write max_mib=2")]);
-    assert_eq!(all, granted(&[("fs", "d:/d:write max_mib=9"), ("kv", "write max_mib=3")]));
+    all.merge(granted(&[("workspace", "read max_mib=9"), ("workspace", "write max_mib=8 max_files=3")])).unwrap();
+    assert_eq!(all, granted(&[("fs", "d:/d:write max_mib=9"), ("kv", "write max_mib=3"), ("workspace", "write max_mib=9")]));
     let before = all.clone();
-    for (capability, scope) in [("fs", "other:/d"), ("kv", "read:project")] {
+    for (capability, scope) in [("fs", "other:/d"), ("kv", "read:project"), ("workspace", "read scope=session"), ("fs", "x:/workspace")] {
         assert_eq!(all.merge(parse(capability, scope).unwrap()).unwrap_err().kind, crate::Kind::Conflict);
     }
     assert_eq!(all, before);
@@ -70,6 +80,7 @@ fn what_is_revoked_is_gone() {
         ("env", "A=b"),
         ("config", "C=d"),
         ("kv", "write"),
+        ("workspace", "write scope=session"),
         ("tools", "files/*"),
         ("acme:crm", "list"),
     ];
@@ -81,6 +92,7 @@ fn what_is_revoked_is_gone() {
         ("env", "A"),
         ("config", "C=other"),
         ("kv", "read"),
+        ("workspace", "read scope=session max_mib=1"),
         ("tools", "files/*"),
         ("acme:crm", "list"),
     ]

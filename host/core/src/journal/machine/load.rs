@@ -48,10 +48,11 @@ impl Machine {
             Body::Call { .. } | Body::Wait { .. } => self.begun += 1,
             Body::Cancel { op } => drop(self.let_go.insert(*op)),
             Body::TurnEnd { .. } | Body::TurnFailed { .. } => self.over = true,
-            Body::End { .. } | Body::Take { .. } | Body::State { .. } | Body::Patch { .. } => {}
+            Body::End { .. } | Body::Take { .. } | Body::State { .. } | Body::Patch { .. } | Body::Workspaces { .. } => {}
         }
         match record.body {
             Body::End { op, outcome } => drop(self.ends.insert(op, End { seq: record.seq, at: record.at, outcome })),
+            Body::Workspaces { .. } => {}
             _ => self.ahead.push_back(record),
         }
         Ok(())

@@ -1,7 +1,13 @@
 //! Records as text, and back.
 
 use super::*;
-use crate::{Kind, id::WaitId, limit::RECORD_MAX_BYTES};
+use crate::{
+    Kind,
+    content::{Blob, Kept},
+    id::WaitId,
+    limit::RECORD_MAX_BYTES,
+    plugin::Digest,
+};
 
 fn pending() -> PendingCall {
     PendingCall { tool: "a/b".to_owned(), arguments: "{\"x\": 1}".to_owned(), digest: "sha256:tool".to_owned() }
@@ -30,6 +36,7 @@ fn every_outcome() -> Vec<Outcome> {
         Outcome::Expired { reason: "nobody decided in time".to_owned() },
         Outcome::Input { by: ada(), text: "the second".to_owned() },
         Outcome::Woken,
+        Outcome::Output { output: "{}".to_owned(), kept: Some(Kept { digest: Digest::of(b"x"), size: 1 }) },
     ]
 }
 
@@ -44,6 +51,7 @@ fn every_body() -> Vec<Body> {
         Body::State { key: "k".to_owned(), value: Some(Vec::new()) },
         Body::State { key: "k".to_owned(), value: None },
         Body::Patch { name: "better".to_owned() },
+        Body::Workspaces { trees: [("files".to_owned(), Blob::of(b"tree"))].into() },
         Body::TurnEnd { output: "{\"done\": true}".to_owned() },
         Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned() },
     ];
@@ -124,6 +132,6 @@ fn a_record_has_a_bound() {
 #[test]
 fn a_deep_result_can_be_read_again() {
     let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
-    let record = Record { seq: 0, at: at(0), body: Body::End { op: 0, outcome: Outcome::Output { output: deep } } };
+    let record = Record { seq: 0, at: at(0), body: Body::End { op: 0, outcome: Outcome::Output { output: deep, kept: None } } };
     assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
 }

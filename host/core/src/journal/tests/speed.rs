@@ -22,7 +22,7 @@ fn replay_speed() {
         let op = machine.begin_call(call, Timestamp(2)).unwrap();
         let output =
             serde_json::json!({ "content": [{ "type": "text", "text": text }], "structuredContent": { "line": op, "total": 3.5 } });
-        machine.end(op, Outcome::Output { output: output.to_string() }, Timestamp(3)).unwrap();
+        machine.end(op, Outcome::Output { output: output.to_string(), kept: None }, Timestamp(3)).unwrap();
     }
     let lines = machine.take_pending();
     let bytes: usize = lines.iter().map(|line| line.text.len()).sum();

@@ -200,3 +200,25 @@ fn a_journal_that_is_none_of_one_turn_is_damaged() {
         assert_eq!((error.kind, error.message), (Kind::Host, format!("the journal is damaged: {what}")));
     }
 }
+
+#[test]
+fn what_a_turn_leaves_in_workspaces_counts_with_its_end_and_no_replay_sees_it() {
+    let trees = |text: &[u8]| BTreeMap::from([("files".to_owned(), crate::content::Blob::of(text))]);
+    let lines = journal(|machine| {
+        machine.captured(trees(b"one"), at(1001)).unwrap();
+        machine.finish(Ok("1".to_owned()), at(1002)).unwrap();
+        assert_eq!(machine.captured(trees(b"late"), at(1003)).unwrap_err().kind, Kind::Host);
+    });
+    let records: Vec<Record> = lines.iter().map(|line| Record::decode(line).unwrap()).collect();
+    assert!(matches!(records[1].body, Body::Workspaces { .. }) && records.len() == 3);
+    assert_eq!(Past::after(&records).place.workspaces, trees(b"one"));
+    assert!(Past::after(&records[..2]).place.workspaces.is_empty(), "before its end it leaves nothing");
+
+    let mut replayed = again(&lines[..2]);
+    assert!(!replayed.replaying());
+    replayed.finish(Ok("1".to_owned()), at(1002)).unwrap();
+    assert!(matches!(pending(&mut replayed)[..], [Body::TurnEnd { .. }]));
+
+    let failed = Record { seq: 2, at: at(1002), body: Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned() } };
+    assert_eq!(Past::after(records[..2].iter().chain([&failed])).place.workspaces, trees(b"one"), "a turn that failed leaves it as well");
+}

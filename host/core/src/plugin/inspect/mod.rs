@@ -103,7 +103,7 @@ impl Inspection {
         let mut declared = Declared { env, ..Declared::default() };
         for import in self.imports.iter().filter(|import| !import.ambient) {
             match import.capability {
-                Some("fs") => declared.fs = Some(Scope::Any),
+                Some("fs") => (declared.fs, declared.workspace) = (Some(Scope::Any), Some(Scope::Any)),
                 Some("http") => declared.http = Some(Scope::Any),
                 Some("config") => declared.config = Some(Scope::Any),
                 Some("kv") => declared.kv = Some(Scope::Any),

@@ -31,6 +31,7 @@ fs = [{ path = "docs", mount = "/docs", access = "write", max_mib = 1, max_files
 env = { LANG = "C" }
 config = { region = "eu" }
 kv = { access = "write", scope = "project", max_mib = 1 }
+workspace = { access = "write", scope = "session", max_mib = 1, max_files = 1 }
 tools = ["table/*"]
 "acme:billing" = ["invoices/*"]
 [[plugins.files.grants.http]]
@@ -78,6 +79,7 @@ http = [{ allow = ["GET https://api.example.com/**"], reason = "reads the catalo
 env = [{ keys = ["LANG"], reason = "chooses the language" }]
 config = [{ keys = ["region"], reason = "chooses the catalogue" }]
 kv = { access = "write", reason = "remembers what was seen" }
+workspace = { access = "write", reason = "keeps drafts" }
 tools = [{ allow = ["files/read"], reason = "reads attachments" }]
 "acme:billing" = [{ scopes = ["invoices/*"], reason = "sums up the month" }]
 [tools.shout]
@@ -268,6 +270,7 @@ fn the_schemas_refuse_what_keys_mean_together() {
     let cases = [
         kind.with(secret, |secret| secret["query"] = json!("key")),
         kind.with("/roles", |roles| roles["owner"] = json!({ "tools": [] })),
+        kind.with("/plugins/files/grants/workspace", |workspace| *workspace = json!([{ "access": "read" }, { "access": "read" }])),
         kind.with("/plugins/files/grants/kv", |kv| *kv = json!([{ "access": "read" }, { "access": "read" }])),
     ];
     for file in cases {

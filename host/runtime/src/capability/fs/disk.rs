@@ -202,8 +202,11 @@ impl Site {
         counted(usage, || Ok(holder.dir.symlink(target, &holder.name)?))
     }
 
-    /// Gives a file a second name in the same mount.
+    /// Gives a file a second name in the same mount; not in a workspace, where each name counts and is captured by itself.
     pub fn hard_link(&self, new: &Self, usage: &Usage) -> Result<(), Failure> {
+        if usage.is_whole() {
+            return Err(Failure::forbidden("a file of a workspace has one name"));
+        }
         let (old, new) = (self.holder()?.not_folder()?, new.holder()?.not_folder()?);
         counted(usage, || Ok(old.dir.hard_link(&old.name, &new.dir, &new.name)?))
     }
@@ -218,19 +221,24 @@ impl Site {
     }
 
     /// Removes a file or a link.
-    pub fn remove_file(&self) -> Result<(), Failure> {
+    pub fn remove_file(&self, usage: &Usage) -> Result<(), Failure> {
         let holder = self.holder()?;
         if holder.must_be_folder {
             let folder = holder.dir.symlink_metadata(&holder.name)?.is_dir();
             return Err(if folder { ErrorCode::IsDirectory } else { ErrorCode::NotDirectory }.into());
         }
-        Ok(holder.dir.remove_file(&holder.name)?)
+        let bytes = holder.dir.symlink_metadata(&holder.name).map_or(0, |found| if found.is_file() { found.len() } else { 0 });
+        holder.dir.remove_file(&holder.name)?;
+        usage.removed(bytes, 1);
+        Ok(())
     }
 
     /// Removes an empty folder.
-    pub fn remove_folder(&self) -> Result<(), Failure> {
+    pub fn remove_folder(&self, usage: &Usage) -> Result<(), Failure> {
         let holder = self.holder()?;
-        Ok(holder.dir.remove_dir(&holder.name)?)
+        holder.dir.remove_dir(&holder.name)?;
+        usage.removed(0, 1);
+        Ok(())
     }
 
     /// Sets times. Whatever takes the place of what was looked at is left alone, and a named pipe holds nobody (F10).

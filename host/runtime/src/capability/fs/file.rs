@@ -78,7 +78,9 @@ impl View<'_> {
         let resized = blocking(move || {
             let growth = hole(&file, size)?;
             usage.write(growth)?;
+            let before = file.file.metadata()?.len();
             file.file.set_len(size).inspect_err(|_| usage.unwrite(growth))?;
+            usage.removed(before.saturating_sub(size), 0);
             Ok(())
         });
         resized.await?.map_err(|failure: Failure| self.recorder(&shown, Access::Write).error(failure))

@@ -232,7 +232,8 @@ impl types::HostDescriptor for View<'_> {
 
     async fn remove_directory_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
         let spot = self.entry(&fd, &path)?;
-        self.at(spot, Access::Write, Site::remove_folder).await
+        let usage = self.usage(spot.mount)?;
+        self.at(spot, Access::Write, move |site| site.remove_folder(&usage)).await
     }
 
     async fn rename_at(&mut self, fd: Resource<Descriptor>, path: String, new_fd: Resource<Descriptor>, new_path: String) -> FsResult<()> {
@@ -248,7 +249,8 @@ impl types::HostDescriptor for View<'_> {
 
     async fn unlink_file_at(&mut self, fd: Resource<Descriptor>, path: String) -> FsResult<()> {
         let spot = self.entry(&fd, &path)?;
-        self.at(spot, Access::Write, Site::remove_file).await
+        let usage = self.usage(spot.mount)?;
+        self.at(spot, Access::Write, move |site| site.remove_file(&usage)).await
     }
 
     async fn is_same_object(&mut self, a: Resource<Descriptor>, b: Resource<Descriptor>) -> wasmtime::Result<bool> {

@@ -31,11 +31,10 @@ use wasmtime::component::{HasData, Linker};
 
 use super::CallState;
 use failure::Failure;
-use quota::Usage;
-
 use view::View;
 
 pub use mount::{OpenMount, open};
+pub(crate) use quota::Usage;
 
 /// What one call has done with its mounts.
 #[derive(Default)]
@@ -49,7 +48,8 @@ pub struct State {
 impl State {
     /// A call that has done nothing yet with `mounts`.
     pub fn new(mounts: &[OpenMount]) -> Self {
-        let usage = mounts.iter().map(|mount| Arc::new(Usage::new(mount.max_bytes, mount.max_files))).collect();
+        let usage = |mount: &OpenMount| mount.usage.clone().unwrap_or_else(|| Arc::new(Usage::new(mount.max_bytes, mount.max_files)));
+        let usage = mounts.iter().map(usage).collect();
         Self { usage, held: Vec::new() }
     }
 

@@ -44,7 +44,7 @@ impl Site {
                 Ok(_) if want.create && want.exclusive => return Err(ErrorCode::Exist.into()),
                 Ok(facts) => {
                     suits(facts.kind(), want)?;
-                    return self.open_existing(want);
+                    return self.open_existing(want, usage);
                 }
                 Err(Failure::Code(ErrorCode::NoEntry)) if want.create => match self.open_new(want, usage) {
                     Err(Failure::Code(ErrorCode::Exist)) if !want.exclusive => {}
@@ -57,7 +57,7 @@ impl Site {
     }
 
     /// Opens what was there when it was looked at. Something else may have taken its place since.
-    pub(super) fn open_existing(&self, want: Want) -> Result<Opened, Failure> {
+    pub(super) fn open_existing(&self, want: Want, usage: &Usage) -> Result<Opened, Failure> {
         let mut options = OpenOptions::new();
         options.read(want.read || !want.write).write(want.write).follow(self.follow()).nonblock(true);
         options.custom_flags(OFlags::NOCTTY.bits() as i32);
@@ -68,7 +68,9 @@ impl Site {
             return Ok(Opened::Dir(Dir::from_std_file(file)));
         }
         if want.truncate {
+            let bytes = file.metadata()?.len();
             file.set_len(0)?;
+            usage.removed(bytes, 0);
         }
         Ok(Opened::File(file))
     }

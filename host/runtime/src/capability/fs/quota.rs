@@ -1,4 +1,4 @@
-//! What one call may add to one mount, and a stream that counts what it writes (F15).
+//! What one call may add to one mount, what a workspace may hold, and a stream that counts what it writes (F15).
 
 use std::sync::{
     Arc,
@@ -6,37 +6,64 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use remit_core::grant::Mount;
 use wasmtime_wasi::p2::{DynOutputStream, OutputStream, Pollable, StreamError, StreamResult};
 
 use super::{failure::Failure, refuse::Recorder};
 
-/// What one call has added to one mount so far.
+/// What one call has added to one mount so far; or what is in a workspace, and what calls add to that while they run.
 #[derive(Debug)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     bytes: AtomicU64,
     max_bytes: u64,
     files: AtomicU64,
     max_files: u64,
+    /// Whether all that is there counts, as in a workspace, and what is removed counts no more.
+    whole: bool,
 }
 
 impl Usage {
     /// Nothing yet.
-    pub fn new(max_bytes: u64, max_files: u64) -> Self {
-        Self { bytes: AtomicU64::new(0), max_bytes, files: AtomicU64::new(0), max_files }
+    pub(super) fn new(max_bytes: u64, max_files: u64) -> Self {
+        Self { bytes: AtomicU64::new(0), max_bytes, files: AtomicU64::new(0), max_files, whole: false }
     }
 
-    /// Counts `bytes` that are about to be written. What is counted stays counted, even if the file is removed again: the bound
-    /// is on work as well as on space.
+    /// Of a workspace with so much in it.
+    pub(crate) fn whole(bytes: u64, files: u64, mount: &Mount) -> Self {
+        let (max_bytes, max_files) = (mount.max_bytes, mount.max_files);
+        Self { bytes: AtomicU64::new(bytes), max_bytes, files: AtomicU64::new(files), max_files, whole: true }
+    }
+
+    /// Whether it is a workspace's.
+    pub(super) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Takes back what was removed from a workspace.
+    pub(super) fn removed(&self, bytes: u64, files: u64) {
+        if self.whole {
+            take(&self.bytes, bytes);
+            take(&self.files, files);
+        }
+    }
+
+    /// Counts `bytes` that are about to be written. But in a workspace, what is counted stays counted, even if the file is removed again:
+    /// the bound is on work as well as on space.
     ///
     /// # Errors
     /// `quota`; nothing is counted then.
-    pub fn write(&self, bytes: u64) -> Result<(), Failure> {
+    pub(super) fn write(&self, bytes: u64) -> Result<(), Failure> {
         let max = self.max_bytes;
-        add(&self.bytes, bytes, max).ok_or_else(|| Failure::quota(format!("one call may write {max} bytes to this mount")))
+        add(&self.bytes, bytes, max).ok_or_else(|| {
+            Failure::quota(match self.whole {
+                true => format!("the workspace may hold {max} bytes"),
+                false => format!("one call may write {max} bytes to this mount"),
+            })
+        })
     }
 
     /// Takes back what was counted and then not written.
-    pub fn unwrite(&self, bytes: u64) {
+    pub(super) fn unwrite(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Relaxed);
     }
 
@@ -44,15 +71,25 @@ impl Usage {
     ///
     /// # Errors
     /// `quota`; nothing is counted then.
-    pub fn create(&self) -> Result<(), Failure> {
+    pub(super) fn create(&self) -> Result<(), Failure> {
         let max = self.max_files;
-        add(&self.files, 1, max).ok_or_else(|| Failure::quota(format!("one call may create {max} files and folders in this mount")))
+        add(&self.files, 1, max).ok_or_else(|| {
+            Failure::quota(match self.whole {
+                true => format!("the workspace may hold {max} files and folders"),
+                false => format!("one call may create {max} files and folders in this mount"),
+            })
+        })
     }
 
     /// Takes back a file that was counted and then not made.
-    pub fn uncreate(&self) {
+    pub(super) fn uncreate(&self) {
         self.files.fetch_sub(1, Relaxed);
     }
+}
+
+/// Takes `delta` from `counter`, down to 0; returns what it was.
+fn take(counter: &AtomicU64, delta: u64) -> u64 {
+    counter.fetch_update(Relaxed, Relaxed, |now| Some(now.saturating_sub(delta))).unwrap_or_else(|now| now)
 }
 
 /// Adds `delta` to `counter` unless the sum exceeds `max`.

@@ -19,7 +19,7 @@ use remit_bindings::filesystem::{
 };
 use remit_core::{
     Error,
-    grant::{Access, Declared, Denial, Fs, Grants, Mount, Resolved, Rule, Scope},
+    grant::{Access, Declared, Denial, Fs, Grants, Mount, Resolved, Rule, Scope, Source},
     plugin::Effect,
 };
 use tempfile::TempDir;
@@ -46,13 +46,13 @@ struct Call {
 
 /// `host` seen as `guest`, with bounds that no test meets by accident.
 fn mount(host: &Path, guest: &str, access: Access) -> Mount {
-    Mount { host: host.to_owned(), guest: guest.to_owned(), access, granted: access, max_bytes: 1 << 20, max_files: 100 }
+    Mount { source: Source::Host(host.to_owned()), guest: guest.to_owned(), access, granted: access, max_bytes: 1 << 20, max_files: 100 }
 }
 
 fn resolved(mounts: Vec<Mount>, effect: Effect) -> Resolved {
     let declared = Declared { fs: Some(Scope::Any), ..Declared::default() };
     let fs = mounts.iter().map(|mount| Fs {
-        path: mount.host.display().to_string(),
+        path: format!("{:?}", mount.source),
         mount: mount.guest.clone(),
         access: mount.granted,
         max_bytes: mount.max_bytes,

@@ -17,7 +17,7 @@ use super::{
         failure::{Failure, conflict},
         value::{ByName, Named as _, Unsigned},
     },
-    absent, input, owned, wait,
+    absent, content, input, owned, wait,
 };
 
 /// What an append has to know of its session, and changes of it.
@@ -49,6 +49,8 @@ pub(in crate::sqlite) fn append(connection: &Connection, append: &Append) -> Res
     } else if !in_turn {
         place.turn_seq = place.next_seq;
     }
+    content::put(connection, place.session, &append.content)?;
+    content::add_outputs(connection, place.session, &append.outputs)?;
     wait::open(connection, place.session, &place.project, append)?;
     wait::take(connection, place.session, &append.used)?;
     if let Some(close) = &append.close {
@@ -69,6 +71,9 @@ pub(in crate::sqlite) fn import(connection: &Connection, import: &Import) -> Res
     }
     let mut place = place(connection, row.id, row.epoch)?;
     add(connection, &mut place, row.id, &import.records, SESSION_MAX_BYTES)?;
+    content::put(connection, place.session, &import.content)?;
+    content::share(connection, place.session, &import.uses)?;
+    content::add_outputs(connection, place.session, &import.outputs)?;
     stand(connection, &mut place, &import.place, import.new.at)?;
     super::row::find(connection, row.id)?.map(|kept| kept.row).ok_or_else(|| absent(row.id).into())
 }
@@ -90,6 +95,7 @@ pub(in crate::sqlite) fn revert(
     connection.prepare_cached("UPDATE sessions SET branch = ?2 WHERE session = ?1")?.execute(params![place.session, place.branch])?;
     connection.prepare_cached("DELETE FROM turns WHERE session = ?1 AND seq >= ?2")?.execute(params![place.session, Unsigned(seq)])?;
     connection.prepare_cached("DELETE FROM state WHERE session = ?1")?.execute([place.session])?;
+    connection.prepare_cached("DELETE FROM workspaces WHERE session = ?1")?.execute([place.session])?;
     wait::cancel(connection, place.session)?;
     stand(connection, &mut place, after, at)
 }
@@ -127,8 +133,14 @@ fn stand(connection: &Connection, place: &mut Place, after: &After, at: Timestam
     let state = after.state.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     change_state(connection, place.session, &state)?;
     leave(connection, place.session, after.left_by.as_ref())?;
+    content::set_workspaces(connection, place.session, &after.workspaces)?;
     let status = if after.open_turn.is_some() { Status::Running } else { Status::Idle };
     keep(connection, place, at, status, "")
+}
+
+/// What other tables call a session that its caller owns.
+pub(super) fn owned_session(connection: &Connection, id: SessionId, epoch: u64) -> Result<i64, Failure> {
+    Ok(place(connection, id, epoch)?.session)
 }
 
 fn place(connection: &Connection, id: SessionId, epoch: u64) -> Result<Place, Failure> {
@@ -200,6 +212,7 @@ fn end_turn(connection: &Connection, place: &mut Place, close: &TurnClose) -> Re
     if close.left_by.is_some() {
         leave(connection, place.session, close.left_by.as_ref())?;
     }
+    content::set_workspaces(connection, place.session, &close.workspaces)?;
     wait::cancel(connection, place.session)
 }
 

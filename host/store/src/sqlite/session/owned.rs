@@ -67,6 +67,7 @@ pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &s
 pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &Owner) -> Result<(), Failure> {
     let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
     refuse_while_owned(connection, &kept, owner)?;
+    super::content::erase(connection, kept.session)?;
     for table in ["records", "turns", "state", "waits", "inputs", "sessions"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
     }

@@ -125,7 +125,7 @@ impl Driver {
         let about = format!("{} {}", call.tool, call.arguments);
         match self.world.roll(5) {
             0 => Outcome::Failed { kind: Kind::Unavailable, message: self.world.answer(&about) },
-            _ => Outcome::Output { output: self.world.answer(&about) },
+            _ => Outcome::Output { output: self.world.answer(&about), kept: None },
         }
     }
 
@@ -136,7 +136,7 @@ impl Driver {
 
     /// What the agent sees of an outcome, which has to be one of what it asked for.
     fn told(&mut self, about: &str, outcome: &Outcome) -> String {
-        let (Outcome::Output { output: text }
+        let (Outcome::Output { output: text, .. }
         | Outcome::Failed { message: text, .. }
         | Outcome::Expired { reason: text }
         | Outcome::Input { text, .. }) = outcome

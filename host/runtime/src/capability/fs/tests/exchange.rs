@@ -21,7 +21,7 @@ fn site(folder: &Path, path: &str) -> Site {
 fn open_unseen(folder: &Path, path: &str, flags: DescriptorFlags) -> Result<(), Failure> {
     let (site, want) = (site(folder, path), want(none(), flags).unwrap());
     let (ended, waiting) = mpsc::channel();
-    std::thread::spawn(move || ended.send(site.open_existing(want).map(drop)));
+    std::thread::spawn(move || ended.send(site.open_existing(want, &Usage::new(1, 1)).map(drop)));
     // A thread that opened a pipe would wait for its other end for ever: this bound is for failing, not for measuring.
     waiting.recv_timeout(Duration::from_secs(60)).expect("opening holds nobody")
 }

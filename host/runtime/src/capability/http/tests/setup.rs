@@ -137,6 +137,7 @@ impl Setup {
             sessions: None,
             components: None,
             kv: Arc::new(MemoryKv::default()),
+            workspaces: None,
             clock: Arc::new(SystemClock),
             gateway: Gateway::new(options).unwrap(),
         };
@@ -146,6 +147,7 @@ impl Setup {
             role: Role::Owner,
             delegation: Vec::new(),
             session: None,
+            turn: None,
             idempotency_key: self.key.clone(),
             deadline_ms: None,
             time_zone: "UTC".to_owned(),

@@ -1,7 +1,7 @@
 //! The denial of a request that [`decide`](super::decide) refuses: which layer, why, and the smallest grant that would do.
 
 use super::{
-    Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, ToolPattern, WORKSPACE_MOUNT,
+    Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, Source, ToolPattern, WORKSPACE_MOUNT,
     decide::layers,
     guest_path::{is_plain, is_within},
     line,
@@ -66,9 +66,10 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
 
 /// Whether a path is one of the workspace, rather than of a folder that is or could be granted there.
 fn is_workspace(path: &str, access: Access, rights: &Resolved) -> bool {
-    let Resolved { declared, granted, .. } = rights;
+    let Resolved { declared, mounts, .. } = rights;
     let asked = declared.workspace_access().is_some_and(|most| most >= access || declared.fs_access(path) < Some(access));
-    asked && is_within(path, WORKSPACE_MOUNT) && !granted.fs.iter().any(|fs| is_within(path, &fs.mount))
+    let of_host = mounts.iter().any(|mount| matches!(mount.source, Source::Host(_)) && is_within(path, &mount.guest));
+    asked && is_within(path, WORKSPACE_MOUNT) && !of_host
 }
 
 /// The request in one line.
@@ -153,7 +154,8 @@ fn fs_fix(path: &str, access: Access, rights: &Resolved) -> Option<String> {
     };
     let first = || path.split('/').nth(1).map(|part| format!("/{part}"));
     let mount = declared.map(str::to_owned).or_else(first).filter(|mount| !mount.contains(USER))?;
-    if mount == WORKSPACE_MOUNT && rights.granted.workspace.is_some() {
+    let declared = rights.declared.fs_access(&mount).is_some_and(|most| most >= access);
+    if !declared || (mount == WORKSPACE_MOUNT && rights.granted.workspace.is_some()) {
         return None;
     }
     one_line("<folder>".to_owned(), mount, access)

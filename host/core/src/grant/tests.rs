@@ -35,6 +35,7 @@ fn anything() -> Declared {
         env: Some(Scope::Any),
         config: Some(Scope::Any),
         kv: Some(Scope::Any),
+        workspace: Some(Scope::Any),
         tools: Some(Scope::Any),
         custom: [("acme:crm".to_owned(), Scope::Any)].into(),
         ..Declared::default()

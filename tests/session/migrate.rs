@@ -5,7 +5,7 @@ use remit_core::{
     id::SessionId,
     journal::{Body, Record},
 };
-use remit_runtime::TurnEnd;
+use remit_runtime::{TurnEnd, session::Content};
 use remit_tests::desk::{Desk, Setup, call, log, versioned};
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ async fn a_fork_and_an_import_know_whose_state_they_have() {
     let two = desk(folder.path(), "2.0.0").await;
     let fork = two.host.fork(&two.ada(), "desk", session, None).await.unwrap().id;
     let records = records(&two, session).await;
-    let import = two.host.import(&two.ada(), "desk", "scripted", &records).await.unwrap().id;
+    let import = two.host.import(&two.ada(), "desk", "scripted", &records, &Content::default()).await.unwrap().id;
     for session in [fork, import] {
         assert_eq!(log(&two.more(session, migrated_from()).await.unwrap()), [json!("1.0.0"), json!("old")]);
     }

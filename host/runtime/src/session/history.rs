@@ -154,9 +154,21 @@ impl Host {
             }
             let status = if asked.is_some() { Status::Waiting } else { Status::Running };
             let (session, epoch) = (id, row.epoch);
-            let (records, opened, used) = (Vec::new(), Vec::new(), Vec::new());
-            let detail = String::new();
-            store.session_append(Append { session, epoch, at, records, opened, used, open: None, close: None, status, detail }).await
+            let again = Append {
+                session,
+                epoch,
+                at,
+                records: Vec::new(),
+                opened: Vec::new(),
+                used: Vec::new(),
+                open: None,
+                close: None,
+                content: Vec::new(),
+                outputs: std::collections::BTreeMap::new(),
+                status,
+                detail: String::new(),
+            };
+            store.session_append(again).await
         });
         self.inner().decided(context, project, Decision::Retry, About::Session(id), || act).await
     }

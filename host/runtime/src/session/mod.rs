@@ -312,7 +312,8 @@ impl Host {
         let mut sessions: Vec<SessionId> = Vec::new();
         loop {
             let (project, before) = (project.to_owned(), sessions.last().copied());
-            let of = SessionFilter { project, principal: Some(principal.clone()), before, limit: PAGE_SESSIONS, ..SessionFilter::default() };
+            let of =
+                SessionFilter { project, principal: Some(principal.clone()), before, limit: PAGE_SESSIONS, ..SessionFilter::default() };
             let page = store.session_list(of).await?;
             sessions.extend(page.iter().map(|row| row.id));
             if page.len() < PAGE_SESSIONS as usize {

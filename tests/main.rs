@@ -16,4 +16,5 @@ mod embedding;
 mod gateway;
 mod house;
 mod kinds;
+mod mcp;
 mod session;

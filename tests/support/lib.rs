@@ -10,12 +10,14 @@
 )]
 
 mod build;
+pub mod client;
 pub mod desk;
 mod lab;
 mod shell;
 mod toolchain;
 
 pub use build::{component, fixture, handed_on, remit, skipped, workspace};
+pub use client::McpClient;
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};
-pub use toolchain::{javascript, python};
+pub use toolchain::{javascript, python, python_client};

@@ -1,7 +1,7 @@
 //! Components that other languages' own toolchains make, where those can be had.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -38,6 +38,25 @@ pub fn javascript(world: &str) -> Option<Arc<[u8]>> {
         let arguments = [&["componentize", &source, "--wit", &wit, "-n", world, "-o", output], engine.as_slice()].concat();
         had.then(|| ran(&jco, &arguments, sources))
     })
+}
+
+/// A Python that has the official MCP client in the version that `requirements` pins; `None` where that cannot be had.
+pub fn python_client(requirements: &str) -> Option<PathBuf> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let list = workspace().join("tests/mcp").join(requirements);
+    let folder = workspace().join("target/python").join(Digest::of(&std::fs::read(&list).expect("the pins")).hex());
+    let (python, finished) = (folder.join("bin/python"), folder.join("finished"));
+    if !finished.is_file() {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let had = ran(Path::new("python3"), &["-m", "venv", &text(&folder)], &folder)
+            && ran(&folder.join("bin/pip"), &["install", "-q", "-r", &text(&list)], &folder);
+        if !had {
+            return None;
+        }
+        std::fs::write(finished, "").expect("a file");
+    }
+    Some(python)
 }
 
 /// What `make` makes of the folder `tests/fixtures/<language>`: kept in `target/<language>` under a digest, so that

@@ -16,8 +16,12 @@ pub struct Environment {
     pub project: Option<PathBuf>,
     /// `REMIT_HOME`: where state of projects lives instead of in them.
     pub home: Option<PathBuf>,
-    /// `HOME`.
-    pub user_home: Option<PathBuf>,
+    /// The user's home folder.
+    pub user: Option<PathBuf>,
+    /// Where programs of the user are configured.
+    pub config: PathBuf,
+    /// `CODEX_HOME`: where the client Codex is configured instead.
+    pub codex: Option<PathBuf>,
     /// Where compiled components are kept.
     pub cache: PathBuf,
     /// Where trust is kept.
@@ -42,8 +46,7 @@ impl Environment {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let folder = |name: &str, below: &str| {
             let base = variable(name).or_else(|| variable("HOME").map(|home| home.join(below)));
-            let base = base.ok_or_else(|| Error::invalid(format!("neither `HOME` nor `{name}` is set")).hint("set `HOME`"))?;
-            Ok::<_, Error>(base.join("remit"))
+            base.ok_or_else(|| Error::invalid(format!("neither `HOME` nor `{name}` is set")).hint("set `HOME`"))
         };
         let secrets = std::env::vars().filter(|(name, _)| name.starts_with(EnvSecrets::PREFIX)).collect();
         Ok(Self {
@@ -51,8 +54,10 @@ impl Environment {
             program: std::env::current_exe().context("this program's own path cannot be read")?,
             project: variable("REMIT_PROJECT"),
             home: variable("REMIT_HOME"),
-            user_home: variable("HOME"),
-            cache: folder("XDG_CACHE_HOME", ".cache")?,
+            user: variable("HOME"),
+            config: folder("XDG_CONFIG_HOME", ".config")?,
+            codex: variable("CODEX_HOME"),
+            cache: folder("XDG_CACHE_HOME", ".cache")?.join("remit"),
             trust: trust_folder(None, variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?,
             principal: format!("user:{}", login()).parse()?,
             time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),

@@ -39,7 +39,7 @@ pub enum Start {
 impl Run {
     /// What runs outside servers, for a host.
     pub fn gateway(&self) -> Gateway {
-        Gateway::new(&self.environment.program).home(self.environment.user_home.clone())
+        Gateway::new(&self.environment.program).home(self.environment.user.clone())
     }
 
     /// What an outside server is now. Its tools are known from `known`, what was approved of it, or from its process, once that may be started.

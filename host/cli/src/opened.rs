@@ -115,6 +115,16 @@ impl Run {
         Ok(project)
     }
 
+    /// The project at `root` once more, when this user trusts it as it is now.
+    ///
+    /// # Errors
+    /// Those of [`Run::open_trusted`].
+    pub fn open_again(&self, root: &Path) -> anyhow::Result<OpenProject> {
+        let project = open(root, self.environment.home.as_deref()).map_err(opening)?;
+        self.trusted().check(&project.pins)?;
+        Ok(project)
+    }
+
     /// Whom this user trusts.
     pub fn trusted(&self) -> TrustStore {
         TrustStore::new(self.environment.trust.clone())

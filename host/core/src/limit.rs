@@ -155,6 +155,44 @@ pub const OUTSIDE_PAUSE_MAX_MS: u64 = 30_000;
 pub const GROUP_MAX: usize = 64;
 /// Most days that `[retention]` keeps something; what is to be kept for longer is not pruned.
 pub const RETENTION_MAX_DAYS: u32 = 36_500;
+/// Longest name of a tool at the MCP door: `plugin__tool`. Some clients put a prefix of their own before it and stop at 64.
+pub const MCP_NAME_MAX_CHARS: usize = 48;
+/// Largest message to the MCP door: a line, or a body over HTTP (M14). The largest arguments fit in.
+pub const MCP_MESSAGE_MAX_BYTES: usize = ARGUMENTS_MAX_BYTES + 64 * KIB as usize;
+/// Calls of the MCP door in flight, all its clients together; further ones are refused (M14).
+pub const MCP_CALLS_MAX: usize = 1024;
+/// Calls of the MCP door that run at once; others of [`MCP_CALLS_MAX`] wait their turn.
+pub const MCP_POOL_CALLS: u32 = 64;
+/// Answers that wait for a client to read them; beyond that nothing more is read of it (M14).
+pub const MCP_UNREAD_MAX: usize = 256;
+/// See [`MCP_UNREAD_MAX`].
+pub const MCP_UNREAD_MAX_BYTES: usize = 16 * MIB as usize;
+/// Words of one running call that wait for a client to read them; further ones are dropped (A12).
+pub const MCP_EVENTS_MAX: usize = 64;
+/// How long the answer to a call waits for its last words to be told, in milliseconds (M14).
+pub const MCP_LAST_WORDS_MS: u64 = 250;
+/// Tools of one page of a list.
+pub const MCP_PAGE_TOOLS: usize = 256;
+/// Bytes of one page of a list, but for the tool that goes beyond.
+pub const MCP_PAGE_BYTES: usize = MIB as usize;
+/// How long a client may take a list for true without asking again, in milliseconds.
+pub const MCP_LIST_TTL_MS: u64 = 5_000;
+/// How often the MCP door looks whether its project changed, in milliseconds.
+pub const MCP_RELOAD_MS: u64 = 250;
+/// How long calls that run when the MCP door closes may go on, in milliseconds.
+pub const MCP_DRAIN_MS: u64 = 10_000;
+/// Open connections of the MCP door over HTTP; further ones wait (M14).
+pub const MCP_CONNECTIONS_MAX: usize = 256;
+/// Header fields of one request to the MCP door (A9).
+pub const MCP_HEADERS_MAX: usize = 64;
+/// Bytes of the head of one request to the MCP door (A9).
+pub const MCP_HEAD_MAX_BYTES: usize = 32 * KIB as usize;
+/// How long a client may take to send the head of a request, in milliseconds (M14).
+pub const MCP_HEAD_DEADLINE_MS: u64 = 10_000;
+/// Sessions of clients that open one by a handshake over HTTP; further ones are refused (M14).
+pub const MCP_SESSIONS_MAX: usize = 256;
+/// How long such a session may be idle before it is forgotten, in milliseconds (M14).
+pub const MCP_SESSION_IDLE_MS: u64 = 3_600_000;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

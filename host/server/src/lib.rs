@@ -1,3 +1,5 @@
-//! Doors of the host: what speaks MCP with others. Nothing is decided here.
+//! Doors: how programs reach a host, and how a host reaches outside servers. Who knocks is found out here; what they may do is decided
+//! behind the door.
 
 pub mod gateway;
+pub mod mcp;

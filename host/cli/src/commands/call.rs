@@ -14,7 +14,8 @@ use remit_core::{
     limit::ARGUMENTS_MAX_BYTES,
     plugin::{Kind, text::visible_lines},
 };
-use remit_runtime::{Content, Host, Outcome, Output, Project, Request, capability::Event};
+use remit_runtime::{Content, Host, Outcome, Project, Request, capability::Event};
+use remit_server::mcp::shape;
 use serde_json::json;
 
 use crate::{
@@ -89,6 +90,7 @@ impl super::Run {
         let text = self.text(arguments.arguments.as_deref())?;
         let approved = !plugin.asks(&tool) || self.asked(&plugin, &tool, &text, arguments.yes)?;
         let name = plugin.name.to_string();
+        let promised = plugin.definitions.iter().any(|one| one.name == tool && one.output_schema.is_some());
         if let Some((_, error)) = host.load(Project { name: project.clone(), root, plugins: vec![plugin] }).pop() {
             return Err(error.into());
         }
@@ -97,7 +99,7 @@ impl super::Run {
         context.time_zone.clone_from(&self.environment.time_zone);
         let request = Request { approved, events: Some(Arc::new(show)), ..Request::new(&project, &name, &tool, &text) };
         let outcome = self.block_on(async { Ok(host.call(&context, &request).await) })?;
-        Ok(if self.global.json { print_json(&outcome) } else { print(&outcome, &revoked) })
+        if self.global.json { print_json(outcome, promised) } else { Ok(print(&outcome, &revoked)) }
     }
 
     fn target(&self, plugin: &str) -> anyhow::Result<Target> {
@@ -221,30 +223,16 @@ pub(super) fn print_denial(denial: &Denial, revoked: &BTreeSet<String>) {
     }
 }
 
-/// Prints an outcome in the shape of MCP's `CallToolResult`.
-fn print_json(outcome: &Outcome) -> Exit {
-    let (mut document, exit) = match &outcome.result {
-        Ok(result) => (json!({ "content": result.content }), Exit::Done),
-        Err(error) => {
-            let text = json!({ "content": [{ "type": "text", "text": error.message }] });
-            (text, exit_of_call(error, !outcome.denials.is_empty()))
-        }
+/// Prints an outcome in the shape of MCP's `CallToolResult`, with the hints, which are for people.
+fn print_json(outcome: Outcome, promised: bool) -> anyhow::Result<Exit> {
+    let (exit, hints) = match &outcome.result {
+        Ok(_) => (Exit::Done, Vec::new()),
+        Err(error) => (exit_of_call(error, !outcome.denials.is_empty()), error.hints.clone()),
     };
-    let mut meta = json!({ "remit/call": outcome.call, "remit/metering": outcome.metering });
-    if let Err(error) = &outcome.result {
-        add(&mut meta, "remit/error", json!({ "kind": error.kind, "blame": error.blame, "hints": error.hints, "code": error.code }));
+    let mut document = shape::json(shape::result(outcome, promised))?;
+    if let Some(error) = document.pointer_mut("/_meta/remit~1error") {
+        add(error, "hints", json!(hints));
     }
-    if !outcome.denials.is_empty() {
-        add(&mut meta, "remit/denials", json!(outcome.denials));
-    }
-    if !outcome.backtrace.is_empty() {
-        add(&mut meta, "remit/backtrace", json!(outcome.backtrace));
-    }
-    if let Ok(Output { structured: Some(structured), .. }) = &outcome.result {
-        add(&mut document, "structuredContent", structured.clone());
-    }
-    add(&mut document, "isError", json!(outcome.result.is_err()));
-    add(&mut document, "_meta", meta);
     output::json(&document);
-    exit
+    Ok(exit)
 }

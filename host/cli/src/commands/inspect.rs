@@ -7,6 +7,7 @@ use remit_core::{
     project::Plugin,
 };
 use remit_runtime::project::OpenProject;
+use remit_server::mcp::shape;
 use serde_json::json;
 
 use super::call::is_path;
@@ -69,7 +70,8 @@ impl super::Run {
         let native = project.native(plugin)?;
         let locked = known(project.lock.as_ref(), plugin);
         if self.global.json {
-            let tools = locked.map(|locked| locked.tools.values().map(super::mcp_tool).collect::<Vec<_>>());
+            let tools =
+                locked.map(|locked| locked.tools.values().map(|tool| shape::tool(&tool.name, tool, Some(true))).collect::<Vec<_>>());
             output::json(&json!({
                 "reference": plugin.name.as_str(), "kind": Kind::Native, "digest": native.digest(), "command": native.command.argv,
                 "program": native.program, "files": native.files, "given": plugin.granted_lines(), "tools": tools,
@@ -129,7 +131,7 @@ impl Report {
                 "name": section.name.as_str(), "version": section.version, "description": section.description })),
             "exports": inspection.exports,
             "imports": imports.collect::<Vec<_>>(),
-            "tools": tools.map(|tools| tools.iter().map(super::mcp_tool).collect::<Vec<_>>()),
+            "tools": tools.map(|tools| tools.iter().map(|tool| shape::tool(&tool.name, tool, None)).collect::<Vec<_>>()),
             "notOffered": inspection.not_offered.iter().map(|one| json!({ "name": one.name, "reason": one.reason })).collect::<Vec<_>>(),
             "declared": self.declared,
             "granted": self.granted,

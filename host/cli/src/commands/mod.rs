@@ -11,6 +11,9 @@ mod doctor;
 mod edit;
 mod explain;
 mod inspect;
+mod mcp;
+mod mcp_install;
+mod mcp_supply;
 mod new;
 mod prune;
 mod review;
@@ -55,6 +58,7 @@ pub enum Command {
     Revoke(edit::Revoke),
     Review(review::Review),
     Trust(trust::Trust),
+    Mcp(mcp::Mcp),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -91,6 +95,7 @@ impl Run {
             Command::Revoke(arguments) => self.revoke(&arguments),
             Command::Review(arguments) => self.review(&arguments),
             Command::Trust(arguments) => self.trust(&arguments),
+            Command::Mcp(arguments) => self.mcp(&arguments),
             Command::Demo(arguments) => self.demo(&arguments),
             Command::Doctor(arguments) => self.doctor(&arguments),
             Command::Completions(arguments) => self.completions(&arguments),
@@ -138,23 +143,6 @@ pub fn add(object: &mut serde_json::Value, name: &str, value: serde_json::Value)
     if let serde_json::Value::Object(members) = object {
         members.insert(name.to_owned(), value);
     }
-}
-
-/// A definition in MCP's `Tool` shape.
-pub fn mcp_tool(tool: &remit_core::plugin::Definition) -> serde_json::Value {
-    let mut shape = serde_json::json!({
-        "name": tool.name,
-        "description": tool.description,
-        "inputSchema": tool.input_schema,
-        "annotations": { "readOnlyHint": tool.effect == Effect::Read, "idempotentHint": tool.effect != Effect::Once },
-    });
-    if let Some(title) = &tool.title {
-        add(&mut shape, "title", serde_json::json!(title));
-    }
-    if let Some(schema) = &tool.output_schema {
-        add(&mut shape, "outputSchema", schema.clone());
-    }
-    shape
 }
 
 /// Asks a yes or no; `yes` answers it. Where nobody can be asked, the answer is no, with what to do instead.

@@ -20,4 +20,4 @@ pub use check::{check_definitions, check_tool_name, compile_schema};
 pub use definition::{Definition, Digest, Effect, Kind};
 pub use foreign::{Adopted, ForeignTool, adopt};
 pub use name::PluginName;
-pub use rights::{declared_lines, granted_lines};
+pub use rights::{declared_from_lines, declared_lines, granted_lines};

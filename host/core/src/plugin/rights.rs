@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::grant::{Access, Declared, Fs, Grants, Http, Kv, Scope, ToolPattern, Workspace, line};
+use super::text::visible;
+use crate::{
+    Error, Result,
+    grant::{Access, Declared, Fs, Grants, Http, Kv, Scope, ToolPattern, Workspace, line},
+};
 
 /// Stands for "whatever the project grants" in a declared line.
 const ANY: &str = "*";
@@ -28,6 +32,63 @@ pub fn declared_lines(declared: &Declared) -> BTreeSet<String> {
         scoped(&mut lines, name, Some(scope), Clone::clone);
     }
     lines
+}
+
+/// What [`declared_lines`] wrote, without the author's reasons.
+///
+/// # Errors
+/// `invalid`, naming the first line that it could not have written.
+pub fn declared_from_lines(lines: &BTreeSet<String>) -> Result<Declared> {
+    let mut declared = Declared::default();
+    for line in lines {
+        let refuse = || Error::invalid(format!("`{}` is nothing that a plugin can declare", visible(line, 200))).hint("remit review");
+        let (capability, scope) = line.split_once(' ').ok_or_else(refuse)?;
+        match capability {
+            "fs" => add(&mut declared.fs, scope, |all, scope| {
+                let (mount, access) = scope.rsplit_once(' ')?;
+                let mount = (mount != ANY).then(|| mount.to_owned());
+                all.push((mount, access_of(access)?));
+                Some(())
+            }),
+            "http" => add(&mut declared.http, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
+            "env" => add(&mut declared.env, scope, text),
+            "config" => add(&mut declared.config, scope, text),
+            "kv" => {
+                declared.kv = Some(if scope == ANY { Scope::Any } else { Scope::Only(access_of(scope).ok_or_else(refuse)?) });
+                Some(())
+            }
+            "tools" => add(&mut declared.tools, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
+            name if name.contains(':') => {
+                let mut own = declared.custom.remove(name);
+                let added = add(&mut own, scope, text);
+                declared.custom.extend(own.map(|own| (name.to_owned(), own)));
+                added
+            }
+            _ => None,
+        }
+        .ok_or_else(refuse)?;
+    }
+    Ok(declared)
+}
+
+/// Adds one line's scope to those of its capability.
+fn add<T: Default>(declared: &mut Option<Scope<T>>, scope: &str, one: impl FnOnce(&mut T, &str) -> Option<()>) -> Option<()> {
+    if scope == ANY {
+        *declared = Some(Scope::Any);
+    }
+    match declared.get_or_insert_with(|| Scope::Only(T::default())) {
+        Scope::Any => Some(()),
+        Scope::Only(all) => one(all, scope),
+    }
+}
+
+fn text(all: &mut impl Extend<String>, scope: &str) -> Option<()> {
+    all.extend([scope.to_owned()]);
+    Some(())
+}
+
+fn access_of(text: &str) -> Option<Access> {
+    [Access::Read, Access::Write].into_iter().find(|access| access.to_string() == text)
 }
 
 fn scoped<T>(lines: &mut BTreeSet<String>, capability: &str, scope: Option<&Scope<T>>, each: impl FnOnce(&T) -> Vec<String>) {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    grant::{Access, Scope, line},
+    grant::{Access, Declared, Scope, line},
     limit::{SECTION_MAX_BYTES, TOOLS_MAX},
     project::Source,
 };
@@ -95,6 +95,35 @@ fn a_manifest_is_read() {
     assert_eq!(manifest.declared.fs, Some(Scope::Only(vec![(None, Access::Read)])));
     assert_eq!(manifest.tools["read"].effect, Some(Effect::Read));
     assert_eq!(declared_lines(&manifest.declared), lines(&["fs * read", "http GET https://example.com/**"]));
+}
+
+#[test]
+fn declared_rights_are_read_from_the_lines_that_they_were_written_as() {
+    let written = [
+        "acme:billing invoices/*",
+        "acme:billing receipts",
+        "acme:mail *",
+        "config *",
+        "env HOME",
+        "env LANG",
+        "fs * read",
+        "fs /a b/c write",
+        "http GET https://example.com/**",
+        "http POST https://*.example.com:8443/a?b=c",
+        "kv read",
+        "tools files/read",
+        "tools git/*",
+    ];
+    for lines in [lines(&written), lines(&["fs *", "http *", "env *", "kv *", "tools *"]), lines(&[])] {
+        let declared = declared_from_lines(&lines).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(declared_lines(&declared), lines);
+    }
+    let manifest = manifest();
+    let read = declared_from_lines(&declared_lines(&manifest.declared)).expect("as it was written");
+    assert_eq!(Declared { reasons: manifest.declared.reasons.clone(), ..read }, manifest.declared);
+    for line in ["fs", "fs /a", "fs /a everything", "http nonsense", "kv", "kv all", "tools a", "sockets *", "nonsense *"] {
+        assert!(declared_from_lines(&lines(&[line])).is_err(), "{line}");
+    }
 }
 
 #[test]

@@ -60,6 +60,15 @@ pub(super) fn read_own(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
     contents(path, file, &meta, max_bytes).map(Some)
 }
 
+/// What changes with a file: device, number, size, time of the last change.
+pub(super) type Mark = (u64, u64, u64, i64, i64);
+
+/// The mark of a file, if there is one that can be looked at.
+pub(super) fn mark(path: &Path) -> Option<Mark> {
+    let meta = std::fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec()))
+}
+
 fn open(path: &Path) -> Result<Option<(File, Metadata)>> {
     // Without NONBLOCK, opening a FIFO would wait for its writer.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();

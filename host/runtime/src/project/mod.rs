@@ -18,6 +18,6 @@ mod tests;
 pub use embed::embed;
 pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
 pub use native::{NATIVE_PATH, Native};
-pub use open::{Artefact, OpenError, OpenProject, open};
+pub use open::{Artefact, Marks, OpenError, OpenProject, open};
 pub use state::StateFolder;
 pub use trust::{TrustStore, trust_folder};

@@ -117,6 +117,22 @@ fn pins(root: &Path, manifest: &[u8], lock: Option<&[u8]>) -> Result<Pins> {
     Ok(Pins { project: project.to_owned(), manifest: Digest::of(manifest), lock: lock.map(Digest::of) })
 }
 
+/// What a project without a lock has approved.
+static NO_LOCK: Lock = Lock { plugins: BTreeMap::new() };
+
+/// See [`OpenProject::marks`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Marks(Vec<Option<file::Mark>>);
+
+fn switched_on(plugin: &Plugin) -> Result<()> {
+    if plugin.disabled {
+        return Err(
+            Error::unavailable(format!("`{}` is switched off by `{LOCAL_FILE}`", plugin.name)).hint("remove `disabled = true` there")
+        );
+    }
+    Ok(())
+}
+
 impl OpenProject {
     /// The same project without what `remit.local.toml` takes away.
     #[must_use]
@@ -147,7 +163,10 @@ impl OpenProject {
     }
 
     /// Where the component of a plugin lies: its `.wasm` file, or where `remit build` puts what it made of the crate.
-    fn artefact_path(&self, plugin: &Plugin) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    /// `invalid` for an outside server, which has none.
+    pub fn artefact_path(&self, plugin: &Plugin) -> Result<PathBuf> {
         match &plugin.source {
             Source::Wasm(path) => Ok(self.root.join(path)),
             Source::Crate(_) => Ok(self.state.built(&plugin.name)),
@@ -160,19 +179,27 @@ impl OpenProject {
     /// # Errors
     /// `unavailable` when it is switched off; `invalid` when it is a component; those of [`Native::find`]. Each concerns this plugin alone.
     pub fn native(&self, plugin: &Plugin) -> Result<Native> {
-        self.switched_on(plugin)?;
+        switched_on(plugin)?;
         let command = plugin.command().ok_or_else(|| Error::invalid(format!("`{}` is no outside server", plugin.name)))?;
         Native::find(&plugin.name, &self.root, command)
     }
 
-    fn switched_on(&self, plugin: &Plugin) -> Result<()> {
-        match plugin.disabled {
-            true => {
-                Err(Error::unavailable(format!("`{}` is switched off by `{LOCAL_FILE}`", plugin.name))
-                    .hint("remove `disabled = true` there"))
-            }
-            false => Ok(()),
-        }
+    /// What was approved of a plugin, when it still has that source and no more grants. Its component is not looked at.
+    ///
+    /// # Errors
+    /// `unavailable` when it is switched off, was not approved, or its source or its grants are not the approved ones.
+    pub fn locked(&self, plugin: &Plugin) -> Result<LockedPlugin> {
+        switched_on(plugin)?;
+        let lock = self.lock.as_ref().unwrap_or(&NO_LOCK);
+        let digest = lock.plugins.get(&plugin.name).map_or(Digest::of(&[]), |locked| locked.digest);
+        lock.admits(&plugin.name, &plugin.source.to_string(), digest, &plugin.granted_lines()).cloned()
+    }
+
+    /// How the files of the project, and the components of its plugins, are marked now: other marks, other files.
+    pub fn marks(&self) -> Marks {
+        let own = [MANIFEST_FILE, LOCK_FILE, LOCAL_FILE].map(|file| self.root.join(file));
+        let components = self.project.plugins.values().filter_map(|plugin| self.artefact_path(plugin).ok());
+        Marks(own.into_iter().chain(components).map(|path| file::mark(&path)).collect())
     }
 
     /// Reads the component of a plugin. Nothing is built.
@@ -182,7 +209,7 @@ impl OpenProject {
     /// regular file; `host` when it cannot be read. Each concerns this plugin alone.
     pub fn artefact(&self, plugin: &Plugin) -> Result<Artefact> {
         let name = &plugin.name;
-        self.switched_on(plugin)?;
+        switched_on(plugin)?;
         let path = self.artefact_path(plugin)?;
         let Some(bytes) = file::read(&path, COMPONENT_MAX_BYTES)? else {
             let error =
@@ -205,9 +232,8 @@ impl OpenProject {
     /// # Errors
     /// Those of [`OpenProject::artefact`], and `unavailable` when it is not what was approved. Each concerns this plugin alone.
     pub fn approved(&self, plugin: &Plugin) -> Result<(Artefact, &LockedPlugin)> {
-        static NONE: Lock = Lock { plugins: BTreeMap::new() };
         let artefact = self.artefact(plugin)?;
-        let lock = self.lock.as_ref().unwrap_or(&NONE);
+        let lock = self.lock.as_ref().unwrap_or(&NO_LOCK);
         let locked = lock.admits(&plugin.name, &plugin.source.to_string(), artefact.digest, &plugin.granted_lines())?;
         Ok((artefact, locked))
     }

@@ -1,0 +1,110 @@
+//! `remit mcp`: a project's tools for clients of the Model Context Protocol.
+
+use std::{io::IsTerminal, num::NonZeroUsize, sync::Arc, thread};
+
+use anyhow::Context as _;
+use remit_core::limit::MCP_POOL_CALLS;
+use remit_server::mcp::{Door, Listener, Setup, stdio};
+use remit_store::Sqlite;
+use tokio::{runtime, sync::watch};
+
+use super::{mcp_install::Install, mcp_supply::Supply};
+use crate::{Exit, output, signals::Working};
+
+/// Serve the project's tools to an MCP client
+///
+/// Speaks the Model Context Protocol on standard input and output, or over HTTP with --http. Tools are those of the lock, named
+/// `plugin__tool`; nothing is built, and a component is read at its first call. Changes of the project are taken up while it runs.
+///
+/// Examples:
+///   remit mcp install claude-code
+///   remit mcp --project ~/work/acme
+///   remit mcp --http 127.0.0.1:8123
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
+pub struct Mcp {
+    /// Serve over HTTP at this address of this machine; port 0 is any that is free
+    #[arg(long, value_name = "ADDR")]
+    http: Option<String>,
+    #[command(subcommand)]
+    command: Option<McpCommand>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum McpCommand {
+    Install(Install),
+}
+
+impl super::Run {
+    pub(super) fn mcp(&self, arguments: &Mcp) -> anyhow::Result<Exit> {
+        match &arguments.command {
+            Some(McpCommand::Install(arguments)) => self.mcp_install(arguments),
+            None => self.mcp_serve(arguments.http.as_deref()),
+        }
+    }
+
+    /// Opens the door of the project, and serves whoever comes until nobody is left or a signal comes.
+    fn mcp_serve(&self, http: Option<&str>) -> anyhow::Result<Exit> {
+        let project = self.open_trusted()?;
+        let mut builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS);
+        let stored = project.project.plugins.values().any(|plugin| plugin.grants.kv.is_some());
+        if stored {
+            let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
+            builder = builder.kv(store.clone()).sessions(store);
+        }
+        let host = builder.build()?;
+        let (offers, catalog) = watch::channel(Arc::default());
+        let door = Door::new(Setup {
+            host: host.clone(),
+            project: project.project.name.clone(),
+            principal: self.environment.principal.clone(),
+            time_zone: self.environment.time_zone.clone(),
+            catalog,
+        });
+        let mut supply = Supply::new(self, host, project, offers, stored);
+        let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
+        let runtime = runtime.context("the async runtime cannot be started")?;
+        let mut working = self.signals.work();
+        let (greeting, principal) = (supply.greeting(), &self.environment.principal);
+        let greet = |place: &str| output::note(&format!("{greeting} as {principal} (owner) {place}"));
+        let served = runtime.block_on(async {
+            let serve = async {
+                match http {
+                    None => serve_lines(&door, greet, &mut working).await,
+                    Some(address) => serve_http(&door, address, greet, &mut working).await,
+                }
+            };
+            tokio::select! {
+                served = serve => served,
+                never = supply.keep_up() => match never {},
+            }
+        });
+        // Blocking host work of a dropped call must not hold up the exit.
+        runtime.shutdown_background();
+        served
+    }
+}
+
+/// Serves one client on standard input and output; a signal ends what runs.
+async fn serve_lines(door: &Door, greet: impl Fn(&str), working: &mut Working<'_>) -> anyhow::Result<Exit> {
+    greet("on standard input");
+    if std::io::stdin().is_terminal() {
+        output::note("  it waits for a client to speak; to set one up: remit mcp install CLIENT");
+    }
+    let (read, write) = stdio();
+    tokio::select! {
+        biased;
+        stopped = working.stopped() => Err(stopped.into()),
+        served = door.serve(read, write) => Ok(served.map(|()| Exit::Done)?),
+    }
+}
+
+/// Serves clients over HTTP; at a signal, what runs may end.
+async fn serve_http(door: &Door, address: &str, greet: impl Fn(&str), working: &mut Working<'_>) -> anyhow::Result<Exit> {
+    let listener = Listener::bind(address).await?;
+    greet(&format!("at {}", listener.url()));
+    let mut why = None;
+    door.serve_http(listener, async { why = Some(working.stopped().await) }).await;
+    why.map_or(Ok(Exit::Done), |stopped| Err(stopped.into()))
+}

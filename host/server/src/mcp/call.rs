@@ -1,0 +1,171 @@
+//! One call of a tool, from a request to its answer, and what the client is told meanwhile.
+
+#![allow(deprecated, reason = "the protocol advises against its log messages by now, and clients of every revision ask for them")]
+
+use std::{sync::Arc, time::Duration};
+
+use remit_core::{
+    Error,
+    identity::Role,
+    limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
+};
+use remit_runtime::{
+    Request,
+    capability::{Event, Events},
+};
+use rmcp::{
+    ErrorData, Peer, RoleServer,
+    model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken},
+    service::RequestContext,
+};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{Door, Offer, shape, visitor::Level};
+
+impl Door {
+    /// Calls the tool of `offer`. A client that takes its request back ends the guest.
+    ///
+    /// # Errors
+    /// Only when the request was taken back, or the host has no randomness: whatever else fails is a result that a model can read.
+    pub(super) async fn call(
+        &self,
+        offer: &Offer,
+        arguments: JsonObject,
+        level: Option<Level>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResult, ErrorData> {
+        let setup = &self.0.setup;
+        let Ok(_room) = self.0.calls.try_acquire() else {
+            return Ok(shape::failure(&Error::limit("too many calls are in flight: call again when some have ended")));
+        };
+        let internal = |error: Error| {
+            tracing::error!(internal = error.internal, "{error}");
+            ErrorData::internal_error(error.message, None)
+        };
+        let mut acting = setup.host.context(setup.principal.clone(), Role::Owner).map_err(internal)?;
+        acting.time_zone.clone_from(&setup.time_zone);
+        let arguments = Value::Object(arguments).to_string();
+        let listener = Listener { peer: &context.peer, token: context.meta.get_progress_token(), level, logger: &offer.tool.name };
+        let (events, told) = listener.channel();
+        let call = async {
+            let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, &arguments) };
+            setup.host.call(&acting, &request).await
+        };
+        let work = async {
+            tokio::pin!(call);
+            let relay = listener.relay(told);
+            tokio::pin!(relay);
+            let outcome = tokio::select! {
+                outcome = &mut call => outcome,
+                () = &mut relay => return call.await,
+            };
+            // Its last words come before the answer, and do not hold it up when the client does not listen.
+            drop(tokio::time::timeout(Duration::from_millis(MCP_LAST_WORDS_MS), relay).await);
+            outcome
+        };
+        tokio::select! {
+            biased;
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
+            outcome = work => Ok(shape::result(outcome, offer.promises())),
+        }
+    }
+}
+
+type Told = mpsc::Receiver<Event>;
+
+/// Who hears what a guest says while it runs.
+struct Listener<'a> {
+    peer: &'a Peer<RoleServer>,
+    /// The client's, when it wants to know of progress.
+    token: Option<ProgressToken>,
+    /// The least severe lines that it wants, when it wants any.
+    level: Option<Level>,
+    logger: &'a str,
+}
+
+impl Listener<'_> {
+    /// What the host calls with the words of the guest, and where they come out. Those that the client does not keep up with are
+    /// dropped.
+    fn channel(&self) -> (Option<Events>, Option<Told>) {
+        if self.token.is_none() && self.level.is_none() {
+            return (None, None);
+        }
+        let (tell, told) = mpsc::channel(MCP_EVENTS_MAX);
+        (Some(Arc::new(move |event| drop(tell.try_send(event)))), Some(told))
+    }
+
+    /// Tells the client until the guest has ended, or the client is gone.
+    async fn relay(&self, told: Option<Told>) {
+        let Some(mut told) = told else { return };
+        let mut steps = Steps::default();
+        while let Some(event) = told.recv().await {
+            let sent = match event {
+                Event::Progress { fraction, message } => self.progress(steps.next(fraction), message).await,
+                Event::Log { level, message } => self.log(level, message).await,
+            };
+            if sent.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn progress(&self, (progress, total): (f64, Option<f64>), message: String) -> Result<(), rmcp::ServiceError> {
+        let Some(token) = &self.token else { return Ok(()) };
+        let mut told = ProgressNotificationParam::new(token.clone(), progress).with_message(message);
+        told.total = total;
+        self.peer.notify_progress(told).await
+    }
+
+    async fn log(&self, level: &str, message: String) -> Result<(), rmcp::ServiceError> {
+        let level = match level {
+            "trace" | "debug" => Level::Debug,
+            "info" => Level::Info,
+            "warn" => Level::Warning,
+            "error" => Level::Error,
+            _ => Level::Critical,
+        };
+        if self.level.is_none_or(|least| severity(level) < severity(least)) {
+            return Ok(());
+        }
+        let line = rmcp::model::LoggingMessageNotificationParam::new(level, message.into()).with_logger(self.logger);
+        self.peer.notify_logging_message(line).await
+    }
+}
+
+fn severity(level: Level) -> u8 {
+    match level {
+        Level::Debug => 0,
+        Level::Info => 1,
+        Level::Notice => 2,
+        Level::Warning => 3,
+        Level::Error => 4,
+        Level::Critical => 5,
+        Level::Alert => 6,
+        Level::Emergency => 7,
+    }
+}
+
+/// The protocol wants every number of a progress to be larger than the one before, whatever a guest says.
+#[derive(Default)]
+struct Steps {
+    last: f64,
+    total: Option<f64>,
+}
+
+impl Steps {
+    /// The next number, and what it is of: a fraction of 1 where the guest gives fractions, else a count of what it said.
+    fn next(&mut self, fraction: Option<f64>) -> (f64, Option<f64>) {
+        match fraction {
+            Some(fraction) if fraction > self.last || (self.last == 0.0 && self.total.is_none()) => {
+                (self.last, self.total) = (fraction, Some(1.0));
+            }
+            _ if self.total.is_some() => self.last = self.last.next_up(),
+            _ => self.last += 1.0,
+        }
+        (self.last, self.total)
+    }
+}
+
+#[cfg(test)]
+mod tests;

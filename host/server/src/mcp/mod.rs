@@ -1,0 +1,99 @@
+//! The MCP door: a project's tools for every client that speaks the Model Context Protocol, in the revisions with a handshake
+//! (2024-11-05 to 2025-11-25) and without one (2026-07-28), on the same endpoint.
+
+mod call;
+mod catalog;
+mod http;
+mod lines;
+mod name;
+mod schema;
+mod sessions;
+pub mod shape;
+mod visitor;
+
+use std::{sync::Arc, time::Duration};
+
+use remit_core::{
+    Error, Result,
+    identity::Principal,
+    limit::{MCP_CALLS_MAX, MCP_DRAIN_MS},
+};
+use remit_runtime::Host;
+use rmcp::{
+    serve_server,
+    service::{QuitReason, ServerInitializeError},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Semaphore, watch},
+};
+
+pub use catalog::{Catalog, Offer};
+pub use http::Listener;
+pub use rmcp::transport::stdio_pipes as stdio;
+
+use self::{lines::Lines, visitor::Visitor};
+
+/// What is behind the door, and as whom one enters.
+pub struct Setup {
+    /// Runs the tools; it serves `project`.
+    pub host: Host,
+    /// The project's name.
+    pub project: String,
+    /// Who every client is: its owner.
+    pub principal: Principal,
+    /// The user's time zone, an IANA name.
+    pub time_zone: String,
+    /// What is offered. A change is told to the clients.
+    pub catalog: watch::Receiver<Arc<Catalog>>,
+}
+
+/// An open door. Cheap to clone; every clone is the same door.
+#[derive(Clone)]
+pub struct Door(Arc<Inner>);
+
+struct Inner {
+    setup: Setup,
+    /// Room for calls in flight.
+    calls: Semaphore,
+}
+
+impl Door {
+    /// Opens it.
+    pub fn new(setup: Setup) -> Self {
+        Self(Arc::new(Inner { setup, calls: Semaphore::new(MCP_CALLS_MAX) }))
+    }
+
+    /// Serves one client, a message a line, until it has no more to say: then what runs may end, for [`MCP_DRAIN_MS`] at most.
+    /// Cancel-safe: dropping the future ends the calls that run.
+    ///
+    /// # Errors
+    /// `invalid` when the client's first messages are none of the protocol; `host` when serving it failed.
+    pub async fn serve(
+        &self,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        write: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Result<()> {
+        let served = match serve_server(Visitor::new(self.clone()), Lines::new(read, write)).await {
+            Ok(running) => match running.waiting().await {
+                Ok(QuitReason::Closed | QuitReason::Cancelled) => Ok(()),
+                Ok(other) => Err(Error::host("serving the client failed", format!("{other:?}"))),
+                Err(error) => Err(Error::host("serving the client failed", error)),
+            },
+            Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
+            Err(error) => Err(Error::invalid("the client did not open the protocol").internal(error)),
+        };
+        self.close().await;
+        served
+    }
+
+    /// Takes no more calls, and ends those that still run after [`MCP_DRAIN_MS`].
+    async fn close(&self) {
+        self.0.setup.host.shutdown(Duration::from_millis(MCP_DRAIN_MS)).await;
+    }
+
+    /// What is offered now.
+    fn catalog(&self) -> Arc<Catalog> {
+        self.0.setup.catalog.borrow().clone()
+    }
+}

@@ -1,0 +1,140 @@
+//! One client at the door: what it may ask, and what it is told.
+
+#![allow(deprecated, reason = "the protocol advises against its log messages by now, and clients of every revision ask for them")]
+
+use std::sync::{Mutex, PoisonError};
+
+use remit_core::{limit::MCP_LIST_TTL_MS, plugin::text::visible};
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    },
+    service::{NotificationContext, RequestContext, SubscriptionContext},
+};
+use tokio::task::AbortHandle;
+
+use super::Door;
+
+/// What a model that uses these tools should know.
+const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what its project granted. A result with `isError` and \
+     `denials` names the right that was missing and the smallest grant that would allow it. You cannot grant it: tell the person \
+     you work for, or do without.";
+
+/// One client. Over HTTP without a session, one request.
+pub struct Visitor {
+    door: Door,
+    /// The least severe lines that a client of the handshake era wants to read.
+    level: Mutex<Level>,
+    /// Tells a client of the handshake era of changes.
+    teller: Mutex<Option<AbortHandle>>,
+}
+
+/// How severe a line for the log is.
+pub(super) type Level = rmcp::model::LoggingLevel;
+
+impl Visitor {
+    pub fn new(door: Door) -> Self {
+        Self { door, level: Mutex::new(Level::Info), teller: Mutex::default() }
+    }
+
+    /// The least severe lines that the client wants for this request. Without a handshake it says so in the request, or gets none.
+    pub(super) fn level(&self, context: &RequestContext<RoleServer>) -> Option<Level> {
+        if stateless(context) {
+            return context.meta.log_level();
+        }
+        Some(*self.level.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        if let Some(teller) = self.teller.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            teller.abort();
+        }
+    }
+}
+
+/// Whether the request belongs to the revisions without a handshake.
+fn stateless(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| !version.has_initialize())
+}
+
+impl ServerHandler for Visitor {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build();
+        ServerConfig::new(capabilities)
+            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+            .with_server_info(Implementation::new("remit", env!("CARGO_PKG_VERSION")).with_title("Remit"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        let page = self.door.catalog().page(cursor.as_deref());
+        let (tools, next) = page.ok_or_else(|| ErrorData::invalid_params("this list has changed: ask for it without a cursor", None))?;
+        let mut list = ListToolsResult { next_cursor: next, ..ListToolsResult::with_all_items(tools) };
+        if stateless(&context) {
+            list = list.with_ttl_ms(MCP_LIST_TTL_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(list)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.door.catalog().find(name).map(|offer| offer.tool.clone())
+    }
+
+    async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
+        let catalog = self.door.catalog();
+        let offer = catalog.find(&request.name);
+        let offer = offer.ok_or_else(|| ErrorData::invalid_params(format!("unknown tool: `{}`", visible(&request.name, 64)), None))?;
+        self.door.call(offer, request.arguments.unwrap_or_default(), self.level(&context), context).await.map(Into::into)
+    }
+
+    async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
+        Ok(())
+    }
+
+    /// A client of the handshake era is told of changes from here on.
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
+        if teller.is_none() {
+            let mut catalog = self.door.0.setup.catalog.clone();
+            catalog.mark_unchanged();
+            let tell = async move { while catalog.changed().await.is_ok() && context.peer.notify_tool_list_changed().await.is_ok() {} };
+            *teller = Some(tokio::spawn(tell).abort_handle());
+        }
+    }
+
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().tools_list_changed().build())
+    }
+
+    /// A client of the revisions without a handshake is told of changes while it listens.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut catalog = self.door.0.setup.catalog.clone();
+        catalog.mark_unchanged();
+        let tell = async { while catalog.changed().await.is_ok() && context.sink().notify_tool_list_changed().await.is_ok() {} };
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = tell => {}
+        }
+        Ok(())
+    }
+
+    /// What is no request that the protocol knows: its method is unknown, or its parameters are not those of its method.
+    async fn on_custom_request(&self, request: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "initialize" | "tools/call" | "tools/list" | "logging/setLevel" | "subscriptions/listen" => {
+                ErrorData::invalid_params(format!("the parameters are not those of `{}`", request.method), None)
+            }
+            method => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method: `{}`", visible(method, 64)), None),
+        })
+    }
+}

@@ -1,0 +1,251 @@
+//! The door over HTTP: both eras on one endpoint, and what keeps others out.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    process::{Child, Stdio},
+};
+
+use remit_core::limit::{MCP_HEADERS_MAX, MCP_MESSAGE_MAX_BYTES, MCP_SESSIONS_MAX};
+use remit_tests::{
+    Shell,
+    client::{HANDSHAKE, STATELESS},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::project;
+
+/// A server that was started, and where it is.
+struct Server {
+    child: Child,
+    stderr: BufReader<std::process::ChildStderr>,
+    authority: String,
+}
+
+/// What was answered.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Server {
+    fn start(shell: &Shell) -> Self {
+        let mut command = shell.command(&["mcp", "--http", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        let mut said = String::new();
+        stderr.read_line(&mut said).expect("text");
+        let (_, url) = said.trim_end().rsplit_once(' ').expect("it says where it is");
+        let authority = url.strip_prefix("http://").and_then(|url| url.strip_suffix("/mcp")).expect("a URL").to_owned();
+        Self { child, stderr, authority }
+    }
+
+    /// A request as it goes over the wire, and a connection that its answer comes on.
+    fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
+        let mut stream = TcpStream::connect(&self.authority).expect("it listens");
+        let has = |name: &str| headers.iter().any(|(one, _)| one.eq_ignore_ascii_case(name));
+        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        let usual =
+            [("host", self.authority.as_str()), ("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        for (name, value) in usual.iter().filter(|(name, _)| !has(name)).chain(headers) {
+            head += &format!("{name}: {value}\r\n");
+        }
+        // A server that has heard enough answers and closes.
+        drop(stream.write_all(format!("{head}\r\n{body}").as_bytes()));
+        BufReader::new(stream)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (mut text, mut stream) = (Vec::new(), self.begin(method, path, headers, body));
+        drop(stream.read_to_end(&mut text));
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    fn post(&self, headers: &[(&str, &str)], message: &Value) -> Answer {
+        self.send("POST", "/mcp", headers, &message.to_string())
+    }
+
+    /// A request without a handshake, with the headers that belong to it.
+    fn stateless(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Answer {
+        let message = stateless(method, params);
+        let mut all = vec![("mcp-protocol-version", STATELESS), ("mcp-method", method)];
+        let name = message["params"]["name"].as_str().map(|name| ("mcp-name", name));
+        all.extend(name);
+        all.retain(|(name, _)| !headers.iter().any(|(one, _)| one == name));
+        all.extend(headers);
+        self.post(&all, &message)
+    }
+
+    /// Opens a session by the handshake.
+    fn session(&self) -> Answer {
+        let info = json!({ "name": "test", "version": "1" });
+        let params = json!({ "protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": info });
+        self.post(&[], &json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }))
+    }
+
+    fn end(mut self, signal: Signal) -> (String, Option<i32>) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+        let mut stderr = String::new();
+        self.stderr.read_to_string(&mut stderr).expect("text");
+        (stderr, self.child.wait().expect("it ends").code())
+    }
+}
+
+fn stateless(method: &str, mut params: Value) -> Value {
+    let client = json!({ "name": "test", "version": "1" });
+    for (name, value) in [("protocolVersion", json!(STATELESS)), ("clientInfo", client), ("clientCapabilities", json!({}))] {
+        params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
+    }
+    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
+}
+
+impl Answer {
+    /// The messages in it, whether it is one as JSON or a stream of them.
+    fn messages(&self) -> Vec<Value> {
+        let lines = self.body.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim());
+        lines.filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| line.split_once(": ").filter(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+    }
+}
+
+fn answer() -> Value {
+    json!({ "name": "raw__answer", "arguments": {} })
+}
+
+#[test]
+fn both_eras_are_served_at_one_endpoint() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let called = server.stateless("tools/call", answer(), &[]);
+    let last = called.messages().pop().expect("an answer");
+    assert_eq!((called.status, &last["result"]["structuredContent"]["result"]), (200, &json!(42)), "{}", called.body);
+    assert_eq!(called.header("mcp-session-id"), None, "there are no sessions without a handshake");
+
+    let opened = server.session();
+    let session = opened.header("mcp-session-id").expect("a session").to_owned();
+    let headers = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", HANDSHAKE)];
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": answer() });
+    let called = server.post(&headers, &call);
+    assert_eq!(called.messages().pop().expect("an answer")["result"]["structuredContent"]["result"], 42, "{}", called.body);
+    let gone = [("mcp-session-id", "nonsense"), ("mcp-protocol-version", HANDSHAKE)];
+    assert_eq!(server.post(&gone, &call).status, 404);
+    assert_eq!(server.send("DELETE", "/mcp", &headers, "").status, 202);
+    assert_eq!(server.post(&headers, &call).status, 404, "a session that was closed is closed");
+}
+
+/// Progress comes on the stream of its request.
+#[test]
+fn an_answer_is_a_stream_where_there_is_more_to_tell() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let params = json!({ "name": "raw__progress", "arguments": {}, "_meta": { "progressToken": "p" } });
+    let called = server.stateless("tools/call", params, &[]);
+    assert_eq!(called.header("content-type"), Some("text/event-stream"), "{}", called.head);
+    let messages = called.messages();
+    assert_eq!(messages.iter().filter(|message| message["method"] == "notifications/progress").count(), 4, "{messages:?}");
+    assert_eq!(messages.last().expect("the answer")["result"]["isError"], false);
+}
+
+/// M12: a page in a browser cannot talk to it, whatever name it gave this machine.
+#[test]
+fn a_browser_on_another_page_is_refused() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let own = format!("http://{}", server.authority);
+    let other_port = "http://127.0.0.1:1";
+    let refused: [(&str, &str); 6] = [
+        ("host", "example.com"),
+        ("host", "127.0.0.1.example.com"),
+        ("origin", "http://example.com"),
+        ("origin", "null"),
+        ("origin", other_port),
+        ("origin", "https://127.0.0.1"),
+    ];
+    for (name, value) in refused {
+        let called = server.stateless("tools/call", answer(), &[(name, value)]);
+        assert_eq!(called.status, 403, "{name}: {value}: {}", called.body);
+    }
+    for headers in [vec![("origin", own.as_str())], vec![("host", "localhost")], vec![]] {
+        assert_eq!(server.stateless("tools/call", answer(), &headers).status, 200, "{headers:?}");
+    }
+}
+
+/// M13: what the headers say is what the body says.
+#[test]
+fn headers_that_differ_from_the_body_are_refused() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let differing = [("mcp-method", "tools/list"), ("mcp-name", "raw__failed"), ("mcp-protocol-version", HANDSHAKE)];
+    for (name, value) in differing {
+        let called = server.stateless("tools/call", answer(), &[(name, value)]);
+        assert_eq!(called.status, 400, "{name}: {}", called.body);
+    }
+    assert_eq!(server.stateless("tools/call", answer(), &[]).status, 200);
+}
+
+#[test]
+fn what_is_too_large_or_no_message_is_refused() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let large = stateless("tools/call", json!({ "name": "x".repeat(MCP_MESSAGE_MAX_BYTES) }));
+    assert_eq!(server.post(&[], &large).status, 413);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for body in ["", "{", "[]", &deep] {
+        let status = server.send("POST", "/mcp", &[], body).status;
+        assert!((400..500).contains(&status), "{status} for {} bytes", body.len());
+    }
+    let many: Vec<(String, String)> = (0..=MCP_HEADERS_MAX).map(|number| (format!("x-{number}"), "x".to_owned())).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(server.stateless("tools/call", answer(), &many).status, 431);
+    assert_eq!(server.send("GET", "/", &[], "").status, 404);
+    assert_eq!(server.send("PUT", "/mcp", &[], "").status, 405);
+    assert_eq!(server.stateless("tools/call", answer(), &[]).status, 200);
+}
+
+/// M14: who opens sessions without end gets no more of them, and nobody else is kept out by that.
+#[test]
+fn sessions_are_bounded() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let opened = (0..=MCP_SESSIONS_MAX).filter(|_| server.session().status == 200).count();
+    assert_eq!(opened, MCP_SESSIONS_MAX);
+    assert_eq!(server.stateless("tools/call", answer(), &[]).status, 200);
+}
+
+/// Until there are keys, nobody else can be told apart.
+#[test]
+fn only_this_machine_is_served() {
+    let shell = project(&[("raw", "raw-tool")]);
+    insta::assert_snapshot!("not_loopback", shell.transcript(&["mcp", "--http", "0.0.0.0:0"]));
+    insta::assert_snapshot!("no_address", shell.transcript(&["mcp", "--http", "nonsense"]));
+    assert_eq!(shell.run(&["mcp", "--http", "[::]:0"]).status.code(), Some(2));
+}
+
+/// A client that breaks off ends its guest: what was asked of it is not done behind its back.
+#[test]
+fn sigterm_lets_a_running_call_end_and_takes_no_more() {
+    let shell = project(&[("hostile", "hostile")]);
+    let server = Server::start(&shell);
+    let params = json!({ "name": "hostile__sleep", "arguments": { "milliseconds": 1500 }, "_meta": {} });
+    let headers = [("mcp-protocol-version", STATELESS), ("mcp-method", "tools/call"), ("mcp-name", "hostile__sleep")];
+    let mut stream = server.begin("POST", "/mcp", &headers, &stateless("tools/call", params).to_string());
+    let log = shell.cwd().join(".remit/audit/calls.jsonl");
+    // It is let in before the signal comes: a second request is answered meanwhile.
+    assert_eq!(server.stateless("tools/list", json!({}), &[]).status, 200);
+    let authority = server.authority.clone();
+    let (_, code) = server.end(Signal::TERM);
+    assert_eq!(code, Some(143));
+    let mut text = String::new();
+    stream.read_to_string(&mut text).expect("the answer");
+    assert!(text.contains("awake"), "{text}");
+    assert_eq!(std::fs::read_to_string(log).expect("the log").lines().count(), 1);
+    assert!(TcpStream::connect(authority).is_err(), "nobody listens any more");
+}

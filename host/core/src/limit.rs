@@ -115,6 +115,8 @@ pub const TURN_RECORDS_MAX: usize = 50_000;
 pub const TURN_MAX_BYTES: usize = 64 * MIB as usize;
 /// Most bytes of one session's records.
 pub const SESSION_MAX_BYTES: u64 = 4 << 30;
+/// Records of turns that ended which a store packs together, in bytes, the last one left out; what is damaged makes no more room (R3).
+pub const CHUNK_MAX_BYTES: usize = 256 * KIB as usize;
 /// Longest key of a session's state.
 pub const STATE_KEY_MAX_BYTES: usize = 512;
 /// Largest value of a session's state.

@@ -273,9 +273,28 @@ fn reading(folder: &Path) -> Vec<Row> {
         assert!(read.sum::<usize>() > 0);
         baseline.push(start.elapsed());
     }
+    drop(select);
+    let end = Append { close: Some(TurnClose::default()), status: Status::Idle, ..append(&row, Vec::new()) };
+    block_on(store.session_append(Append { records: vec![line(count as u64)], ..end })).expect("an end");
+    // A part of the turn is packed each time that the session is left.
+    for _ in 0..8 {
+        let epoch = block_on(store.session_claim(session(1))).map_or(row.epoch, |claim| claim.row.epoch);
+        block_on(store.session_release(session(1), epoch)).expect("released");
+    }
+    drop(store);
+    assert!(raw.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, u32>(0)).expect("a number") < 1000);
+    let store = Sqlite::open(&path).expect("a store");
+    let mut packed = Vec::new();
+    for _ in 0..15 {
+        let start = Instant::now();
+        assert_eq!(block_on(store.session_records(session(1), 0, u32::MAX)).expect("records").len() as f64, count + 1.0);
+        packed.push(start.elapsed());
+    }
+    let packed = median(packed) / count;
     let (ours, replays, baseline) = (median(ours) / count, median(replays) / count, median(baseline) / count);
     vec![
         Row { what: format!("a record of {count}, read and checked, against SQLite alone"), ours, baseline, unit: "µs", goal: "" },
+        Row { what: "the same, once its turn has ended and is packed".to_owned(), ours: packed, baseline, unit: "µs", goal: "" },
         Row {
             what: format!("the same and replayed (decoding included): {:.0} ms", (ours + replays) * count / 1000.0),
             ours: ours + replays,
@@ -290,12 +309,15 @@ fn reading(folder: &Path) -> Vec<Row> {
 fn growth(folder: &Path) -> Vec<Row> {
     let place = place(folder);
     let path = place.path().join("state");
-    let mut sizes = vec![0];
+    drop(Sqlite::open(&path).expect("a store"));
+    let size = || OpenOptions::new().read(true).open(path.join("state.db")).expect("a database").metadata().expect("a size").len();
+    let mut sizes = vec![size()];
     let (mut next, mut text) = (0, 0);
     for part in 0..2 {
         let store = Sqlite::open(&path).expect("a store");
-        let row = if part == 0 { block_on(claimed(&store, 1)) } else { block_on(store.session_claim(session(1))).expect("a claim").row };
         for number in 0..250 {
+            let first = part == 0 && number == 0;
+            let row = if first { block_on(claimed(&store, 1)) } else { block_on(store.session_claim(session(1))).expect("a claim").row };
             let lines = turn(next, 2);
             text += lines.iter().map(|line| line.text.len()).sum::<usize>();
             let seq = next;
@@ -304,11 +326,11 @@ fn growth(folder: &Path) -> Vec<Row> {
             one.open = Some(TurnOpen { seq, key: Some(format!("{part}.{number}")) });
             one.close = Some(TurnClose { state: [("last".to_owned(), Some(vec![7; 100]))].into(), ..TurnClose::default() });
             block_on(store.session_append(one)).expect("a turn");
+            block_on(store.session_release(session(1), row.epoch)).expect("released");
         }
         // The last one to close it copies its log.
         drop(store);
-        let file = OpenOptions::new().read(true).open(path.join("state.db")).expect("a database");
-        sizes.push(file.metadata().expect("a size").len());
+        sizes.push(size());
     }
     let (first, second) = ((sizes[1] - sizes[0]) as f64 / 250.0, (sizes[2] - sizes[1]) as f64 / 250.0);
     vec![

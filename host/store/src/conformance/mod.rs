@@ -61,6 +61,7 @@ mod sqlite {
         append::without_records_changes_how_it_stands as append_without_records_changes_how_it_stands,
         append::needs_a_session as append_needs_a_session,
         reading::gives_what_was_asked_for as reading_gives_what_was_asked_for,
+        reading::gives_what_ended_as_what_goes_on as reading_gives_what_ended_as_what_goes_on,
         reading::gives_back_every_text as reading_gives_back_every_text,
         turn::is_counted_and_placed as turn_is_counted_and_placed,
         turn::is_found_by_its_key as turn_is_found_by_its_key,

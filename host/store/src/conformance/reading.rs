@@ -2,7 +2,7 @@ use remit_core::{
     Kind,
     clock::Timestamp,
     journal::Line,
-    store::{Append, Decision, SessionStore, WaitKind},
+    store::{Append, Decision, Place, SessionStore, WaitKind},
 };
 
 use super::*;
@@ -32,6 +32,42 @@ pub(super) fn gives_back_every_text(store: &dyn SessionStore) {
     let records: Vec<Line> = records.collect();
     now(store.session_append(Append { records: records.clone(), ..start(&claim.row, 0, 1, None) }));
     assert_eq!(now(store.session_records(session(1), 0, 100)), records);
+}
+
+/// Turns of a session, each with so many records of so many bytes, under an owner that comes and goes.
+fn turns(store: &dyn SessionStore, turns: u64, count: u64, bytes: usize) -> Vec<Line> {
+    now(store.session_create(new(1)));
+    let mut all = Vec::new();
+    for turn in 0..turns {
+        let claim = now(store.session_claim(session(1)));
+        let from = turn * count;
+        let records: Vec<Line> =
+            (from..from + count).map(|seq| Line { text: format!("{seq} {}", "x".repeat(bytes)), ..line(seq) }).collect();
+        let begun = start(&claim.row, from, count, Some(&turn.to_string()));
+        now(store.session_append(Append { records: records.clone(), ..begun }));
+        now(store.session_append(end(&claim.row, from + count, 0, &[])));
+        now(store.session_release(session(1), claim.row.epoch));
+        all.extend(records);
+    }
+    all
+}
+
+pub(super) fn gives_what_ended_as_what_goes_on(store: &dyn SessionStore) {
+    let all = turns(store, 20, 7, 3000);
+    // Another request, so that the store had a moment for itself.
+    let claim = now(store.session_claim(session(1)));
+    for from in 0..=all.len() {
+        let some = now(store.session_records(session(1), from as u64, 9));
+        assert_eq!(some, all[from..all.len().min(from + 9)], "{from}");
+    }
+    assert_eq!(now(store.session_records(session(1), 0, u32::MAX)), all);
+    for seq in [140, 133, 100, 98, 50, 1, 0] {
+        now(store.session_revert(session(1), claim.row.epoch, seq, Place::default(), Timestamp(0)));
+        assert_eq!(now(store.session_records(session(1), 0, u32::MAX)), all[..seq as usize]);
+        assert_eq!(row(store, 1).next_seq, seq);
+    }
+    now(store.session_append(start(&claim.row, 0, 3, None)));
+    assert_eq!(now(store.session_records(session(1), 1, u32::MAX)), [line(1), line(2)]);
 }
 
 pub(super) fn sees_what_another_one_wrote(store: &dyn SessionStore, other: &dyn SessionStore) {

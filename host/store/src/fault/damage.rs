@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::{
     disk::{Disk, Moment},
     image::Crash,
-    script::{SESSIONS, begin, check, run},
+    script::{RELEASED, SESSIONS, begin, check, release, run, try_step},
 };
 use crate::{
     Sqlite,
@@ -93,6 +93,67 @@ fn what_is_damaged_stays_so_through_a_revert() {
     let claim = now(store.session_claim(session(1)));
     refused(store.session_revert(session(1), claim.row.epoch, 5, Place::default(), Timestamp(0)), Kind::Host);
     assert_eq!(row(&store, 1).branch, 0);
+}
+
+/// As [`tampered`], for a session whose records are packed.
+fn packed_and_tampered(sql: &str) -> remit_core::Error {
+    let disk = Disk::new();
+    let store = disk.open().expect("a store");
+    release(&disk, &store);
+    drop(store);
+    let raw = Connection::open(disk.place().join(crate::folder::DATABASE)).expect("a database");
+    assert_eq!(raw.execute(sql, []).expect("done"), 1, "{sql}");
+    drop(raw);
+    let store = disk.open().expect("a store");
+    let error = refused(store.session_records(session(RELEASED), 0, u32::MAX), Kind::Host);
+    // Record 2 alone lies in the chunk, too, and so does what a revert to it takes along.
+    refused(store.session_records(session(RELEASED), 2, 1), Kind::Host);
+    let claim = now(store.session_claim(session(RELEASED)));
+    refused(store.session_revert(session(RELEASED), claim.row.epoch, 3, Place::default(), Timestamp(0)), Kind::Host);
+    error
+}
+
+#[test]
+fn what_is_packed_is_damaged_as_soon_as_anything_of_it_changed() {
+    for sql in [
+        "DELETE FROM chunks",
+        "UPDATE chunks SET data = CAST(substr(data, 1, 40) || x'7f' || substr(data, 42) AS BLOB)",
+        "UPDATE chunks SET data = substr(data, 1, length(data) - 1)",
+        "UPDATE chunks SET data = x''",
+        "UPDATE chunks SET data = zeroblob(1 << 20)",
+        "UPDATE chunks SET link = zeroblob(32)",
+        "UPDATE chunks SET link = x'00'",
+        "UPDATE chunks SET seq = seq + 1",
+        "UPDATE chunks SET count = count - 1",
+        "UPDATE chunks SET raw = raw + 1",
+        "UPDATE chunks SET raw = raw - 1",
+        // Room for so much is not made.
+        "UPDATE chunks SET raw = 1 << 50",
+        "UPDATE chunks SET raw = -1",
+    ] {
+        let error = packed_and_tampered(sql);
+        assert!(error.message.contains("record 0 "), "{sql}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_damaged_is_not_packed() {
+    let (disk, store) = tampered(&["UPDATE records SET text = 'X' || substr(text, 2) WHERE session = 1 AND seq = 3"]);
+    for number in SESSIONS {
+        let mut row = now(store.session_claim(session(number))).row;
+        for round in 4..9 {
+            assert_eq!(try_step(&disk, &store, number, &mut row, round), None);
+        }
+        now(store.session_release(row.id, row.epoch));
+    }
+    drop(store);
+    let raw = Connection::open(disk.place().join(crate::folder::DATABASE)).expect("a database");
+    let packed: Vec<i64> =
+        raw.prepare("SELECT session FROM chunks").and_then(|mut rows| rows.query_map([], |row| row.get(0))?.collect()).expect("rows");
+    assert_eq!(packed, [2]);
+    drop(raw);
+    let error = refused(disk.open().expect("a store").session_records(session(1), 0, u32::MAX), Kind::Host);
+    assert!(error.message.contains("record 3 "), "{error:?}");
 }
 
 #[test]

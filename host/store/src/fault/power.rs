@@ -1,9 +1,11 @@
 //! R1, R2, R3: a crash at every write and every sync.
 
+use rusqlite::Connection;
+
 use super::{
     disk::Disk,
     image::Crash,
-    script::{begin, check, run},
+    script::{begin, check, release, run},
 };
 use crate::Sqlite;
 
@@ -14,7 +16,11 @@ fn crash_everywhere(room: usize, crashes: impl Fn(u64) -> Vec<Crash>) {
     let store = Sqlite::open_database(crate::sqlite::Database { wal_max_pages: 25, ..disk.database() }).expect("a store");
     let mut rows = begin(&disk, &store);
     run(&disk, &store, &mut rows, 0..9);
+    release(&disk, &store);
     drop(store);
+    let raw = Connection::open(disk.place().join(crate::folder::DATABASE)).expect("a database");
+    let packed: u32 = raw.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).expect("a number");
+    assert_eq!(packed, 1);
     let moments = disk.moments();
     assert!(moments.len() > 150, "{} moments", moments.len());
     for (index, moment) in moments.iter().enumerate() {

@@ -27,7 +27,10 @@ const PUT_BACK: &str = "
     UPDATE waits SET state = 'cancelled' WHERE state IN ('open', 'decided');
     DELETE FROM inputs;
     CREATE TEMP TABLE moved AS SELECT session, branch AS old,
-        1 + max(branch, coalesce((SELECT max(branch) FROM records WHERE records.session = sessions.session), 0)) AS new FROM sessions;
+        1 + max(branch, coalesce((SELECT max(branch) FROM records WHERE records.session = sessions.session), 0),
+            coalesce((SELECT max(branch) FROM chunks WHERE chunks.session = sessions.session), 0)) AS new FROM sessions;
+    UPDATE chunks SET branch = (SELECT new FROM moved WHERE moved.session = chunks.session)
+        WHERE branch = (SELECT old FROM moved WHERE moved.session = chunks.session);
     UPDATE records SET branch = (SELECT new FROM moved WHERE moved.session = records.session)
         WHERE branch = (SELECT old FROM moved WHERE moved.session = records.session);
     UPDATE sessions SET owner = NULL, epoch = epoch + 1, branch = (SELECT new FROM moved WHERE moved.session = sessions.session);

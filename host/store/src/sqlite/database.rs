@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_sessions.sql"),
     include_str!("../../migrations/0002_content.sql"),
     include_str!("../../migrations/0004_inputs.sql"),
+    include_str!("../../migrations/0005_finished.sql"),
 ];
 /// 8 MB of log: short enough to be copied while nobody notices, long enough that pages are written over in it.
 const WAL_MAX_PAGES: u32 = 2000;

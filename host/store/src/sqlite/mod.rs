@@ -38,7 +38,13 @@ use remit_core::{
 use rusqlite::Connection;
 
 pub(crate) use self::database::Database;
-use self::{answer::Answer, failure::Failure, readers::Readers, version::Watch, writer::Writer};
+use self::{
+    answer::Answer,
+    failure::Failure,
+    readers::Readers,
+    version::Watch,
+    writer::{Finished, Writer},
+};
 use crate::{folder, owner::Owner};
 
 /// Sessions and key-value data in one SQLite database, which several processes may have open at once.
@@ -51,6 +57,7 @@ pub struct Sqlite {
     readers: Readers,
     watch: Arc<Mutex<Watch>>,
     owner: Arc<Owner>,
+    finished: Finished,
 }
 
 impl Sqlite {
@@ -69,11 +76,13 @@ impl Sqlite {
         let owner = Arc::new(Owner::new(&database.folder)?);
         let watch = Watch(database.prepare()?);
         drop(opening);
+        let finished = Finished::default();
         Ok(Self {
             readers: Readers::start(&database)?,
-            writer: Writer::start(database, owner.clone())?,
+            writer: Writer::start(database, owner.clone(), finished.clone())?,
             watch: Arc::new(Mutex::new(watch)),
             owner,
+            finished,
         })
     }
 
@@ -123,7 +132,12 @@ impl SessionStore for Sqlite {
 
     fn session_release(&self, id: SessionId, epoch: u64) -> Later<'_, ()> {
         let owner = self.owner.id();
-        self.write(move |connection| session::release(connection, id, epoch, owner))
+        let finished = self.finished.clone();
+        self.write(move |connection| {
+            let found = session::release(connection, id, epoch, owner)?;
+            finished.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(found);
+            Ok(())
+        })
     }
 
     fn session_append(&self, append: Append) -> Later<'_, ()> {

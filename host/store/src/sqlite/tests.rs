@@ -104,22 +104,22 @@ fn an_older_format_is_copied_and_then_migrated() {
     let place = place();
     let claim = claimed(&open(&place), 1);
     let older = Database::new(place.path().join("state"));
-    let format = older.migrations.len();
-    let with = |last: &'static str| Database { migrations: Vec::leak([older.migrations, &[last]].concat()), ..older.clone() };
+    let format = older.migrations.len() as i64;
+    let with = |next: &'static str| Database { migrations: [older.migrations, &[next]].concat().leak(), ..older.clone() };
     assert!(Sqlite::open_database(with("CREATE TABLE added (x); CREATE TABLE sessions (x)")).is_err());
-    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format as i64, "one that fails changes nothing");
+    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format, "one that fails changes nothing");
     assert_eq!(number(&raw(&place), "SELECT count(*) FROM sqlite_schema WHERE name = 'added'"), 0);
 
     let store = Sqlite::open_database(with("CREATE TABLE added (x); UPDATE sessions SET detail = 'migrated'")).expect("a store");
     assert_eq!(row(&store, 1).detail, "migrated");
     assert_eq!(now(store.session_claim(session(1))).row.epoch, claim.row.epoch + 1);
     drop(store);
-    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format as i64 + 1);
-    let copy = place.path().join(format!("state/state.db.{format}"));
-    assert_eq!(mode(&copy), 0o600);
-    let copy = Connection::open(copy).expect("a copy");
-    assert_eq!(number(&copy, "PRAGMA user_version"), format as i64);
+    assert_eq!(number(&raw(&place), "PRAGMA user_version"), format + 1);
+    let kept = place.path().join(format!("state/state.db.{format}"));
+    let copy = Connection::open(&kept).expect("a copy");
+    assert_eq!(number(&copy, "PRAGMA user_version"), format);
     assert_eq!(number(&copy, "SELECT count(*) FROM sessions WHERE detail = ''"), 1);
+    assert_eq!(mode(&kept), 0o600);
     assert!(Sqlite::open_database(older).is_err(), "the older one refuses it now");
 }
 

@@ -1,9 +1,10 @@
 //! The thread that writes: takes what is queued, runs it in one transaction, commits, answers.
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{self, Receiver, Sender},
     },
     thread::JoinHandle,
@@ -17,11 +18,15 @@ use super::{
     database::Database,
     failure::{Failure, broken, is_full},
     log::Log,
+    session,
 };
 use crate::owner::Owner;
 
 /// Most requests of one transaction.
 const GROUP_MAX: usize = 1024;
+
+/// Sessions with records of turns that ended, which are to be packed when nobody asks for anything.
+pub(super) type Finished = Arc<Mutex<BTreeSet<i64>>>;
 
 /// Hands requests to the thread that writes. Dropping it waits until all of them are done.
 pub(super) struct Writer {
@@ -34,10 +39,10 @@ impl Writer {
     ///
     /// # Errors
     /// `host` when the system gives no thread.
-    pub(super) fn start(database: Database, owner: Arc<Owner>) -> Result<Self> {
+    pub(super) fn start(database: Database, owner: Arc<Owner>, finished: Finished) -> Result<Self> {
         let (queue, requests) = mpsc::channel();
         let log = Log::new(&database);
-        let mut thread = Thread { database, owner, connection: None, log, mark: 0, swept: false };
+        let mut thread = Thread { database, owner, connection: None, log, mark: 0, swept: false, finished };
         let started = std::thread::Builder::new().name("remit-store-writer".to_owned()).spawn(move || thread.run(&requests));
         let thread = started.map_err(|error| Error::host("the system gives no thread for the state database", error))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -110,11 +115,12 @@ struct Thread {
     mark: i64,
     /// Whether what dead owners left was removed.
     swept: bool,
+    finished: Finished,
 }
 
 impl Thread {
     fn run(&mut self, requests: &Receiver<Box<dyn Request>>) {
-        while let Ok(first) = requests.recv() {
+        while let Some(first) = self.next(requests) {
             let mut group = vec![first];
             let committed = self.commit(&mut group, requests);
             for request in group {
@@ -125,6 +131,21 @@ impl Thread {
             } else if self.log.is_tight() {
                 self.lengthen();
             }
+        }
+    }
+
+    /// What to do next. Packing is for when nobody asks for anything; what is left of it then is done before the thread ends.
+    fn next(&self, requests: &Receiver<Box<dyn Request>>) -> Option<Box<dyn Request>> {
+        if let Ok(request) = requests.try_recv() {
+            return Some(request);
+        }
+        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+        match finished {
+            Some(session) => {
+                let act = move |connection: &Connection| session::pack(connection, session);
+                Some(Box::new(Work { act, result: None, answer: Answer::later().0 }))
+            }
+            None => requests.recv().ok(),
         }
     }
 

@@ -17,8 +17,10 @@ use super::{
         failure::{Failure, conflict},
         value::{ByName, Named as _, Unsigned},
     },
-    absent, content, input, owned, wait,
+    absent, chunk, content, input, owned, wait,
 };
+
+const INSERT: &str = "INSERT INTO records (session, branch, seq, at, link, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 
 /// What an append has to know of its session, and changes of it.
 struct Place {
@@ -102,18 +104,36 @@ pub(in crate::sqlite) fn revert(
 
 /// Begins the branch after `place`'s with its records before `seq`, links included: what is damaged stays so.
 fn copy(connection: &Connection, place: &mut Place, id: SessionId, seq: u64) -> Result<(), Failure> {
+    let old = (place.session, place.branch);
+    place.branch += 1;
+    chunk::copy(connection, old, seq)?;
+    let begins = chunk::start(connection, old, seq)?;
+    if begins < seq {
+        unpack(connection, place, id, old, begins..seq)?;
+    }
     let sql = "INSERT INTO records (session, branch, seq, at, link, text)
         SELECT session, branch + 1, seq, at, link, text FROM records WHERE session = ?1 AND branch = ?2 AND seq < ?3 ORDER BY seq";
-    let copied = connection.prepare_cached(sql)?.execute(params![place.session, place.branch, Unsigned(seq)])?;
-    place.branch += 1;
-    let sql = "SELECT coalesce(sum(octet_length(text)), 0) FROM records WHERE session = ?1 AND branch = ?2";
-    let bytes = connection.prepare_cached(sql)?.query_row(params![place.session, place.branch], |row| row.get::<_, Unsigned>(0))?;
-    grow(place, id, bytes.0, SESSION_MAX_BYTES)?;
+    connection.prepare_cached(sql)?.execute(params![old.0, old.1, Unsigned(seq)])?;
+    let (count, bytes) = chunk::size(connection, (place.session, place.branch))?;
+    grow(place, id, bytes, SESSION_MAX_BYTES)?;
     place.head = super::journal::link_before(connection, place.session, place.branch, seq)?
-        .filter(|_| copied as u64 == seq)
+        .filter(|_| count == seq)
         .ok_or_else(|| super::journal::damaged(id, seq.saturating_sub(1)))?;
     place.next_seq = seq;
     Ok(())
+}
+
+/// Adds records that the branch `old` has in a chunk, of which the new one takes only these.
+fn unpack(connection: &Connection, place: &mut Place, id: SessionId, old: (i64, u32), seqs: std::ops::Range<u64>) -> Result<(), Failure> {
+    let damaged = || super::journal::damaged(id, seqs.start);
+    let before = super::journal::link_before(connection, old.0, old.1, seqs.start)?.ok_or_else(damaged)?;
+    place.head = before;
+    let mut statement = connection.prepare_cached(INSERT)?;
+    chunk::each(connection, old, seqs.start, seqs.end, |chunk| {
+        let lines = chunk.open(&mut before.clone()).ok_or_else(damaged)?;
+        lines.iter().filter(|line| line.seq < seqs.end).try_for_each(|line| insert(&mut statement, place, line))?;
+        Ok(())
+    })
 }
 
 /// Counts what is added.
@@ -172,8 +192,7 @@ fn place(connection: &Connection, id: SessionId, epoch: u64) -> Result<Place, Fa
 
 /// Adds records to a session that may grow to `most` bytes.
 fn add(connection: &Connection, place: &mut Place, id: SessionId, records: &[Line], most: u64) -> Result<(), Failure> {
-    let sql = "INSERT INTO records (session, branch, seq, at, link, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(INSERT)?;
     for line in records {
         if line.seq != place.next_seq {
             let message = format!("the next record of the session `{id}` is {}, and not {}", place.next_seq, line.seq);

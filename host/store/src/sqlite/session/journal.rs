@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::{
     super::{failure::Failure, value::Unsigned},
-    absent,
+    absent, chunk,
     row::find,
 };
 
@@ -26,13 +26,21 @@ pub(in crate::sqlite) fn records(connection: &Connection, id: SessionId, from: u
         return Ok(Vec::new());
     }
     let wanted = (kept.row.next_seq - from).min(limit.into());
-    let before = link_before(connection, kept.session, kept.row.branch, from)?;
-    let mut before = before.ok_or_else(|| damaged(id, from - 1))?;
+    let (place, to) = ((kept.session, kept.row.branch), from + wanted);
+    let mut expected = chunk::start(connection, place, from)?;
+    let before = link_before(connection, place.0, place.1, expected)?;
+    let mut before = before.ok_or_else(|| damaged(id, expected.saturating_sub(1)))?;
     let mut lines = Vec::with_capacity(usize::try_from(wanted).unwrap_or(usize::MAX).min(ROOM_MAX));
-    let sql = "SELECT seq, at, link, text FROM records WHERE session = ?1 AND branch = ?2 AND seq >= ?3 ORDER BY seq LIMIT ?4";
+    chunk::each(connection, place, expected, to, |chunk| {
+        let packed = if chunk.seq == expected { chunk.open(&mut before) } else { None };
+        let packed = packed.ok_or_else(|| damaged(id, expected))?;
+        expected += packed.len() as u64;
+        lines.extend(packed.into_iter().filter(|line| (from..to).contains(&line.seq)));
+        Ok(())
+    })?;
+    let sql = "SELECT seq, at, link, text FROM records WHERE session = ?1 AND branch = ?2 AND seq >= ?3 AND seq < ?4 ORDER BY seq";
     let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query(params![kept.session, kept.row.branch, Unsigned(from), limit])?;
-    let mut expected = from;
+    let mut rows = statement.query(params![place.0, place.1, Unsigned(expected), Unsigned(to)])?;
     while let Some(row) = rows.next()? {
         let (line, kept_link) = line(row)?;
         before = link(&before, &line);
@@ -42,13 +50,13 @@ pub(in crate::sqlite) fn records(connection: &Connection, id: SessionId, from: u
         expected += 1;
         lines.push(line);
     }
-    if expected != from + wanted || (expected == kept.row.next_seq && before != kept.head) {
+    if expected < to || (expected == kept.row.next_seq && before != kept.head) {
         return Err(damaged(id, expected.min(kept.row.next_seq - 1)).into());
     }
     Ok(lines)
 }
 
-fn line(row: &Row<'_>) -> rusqlite::Result<(Line, Option<Link>)> {
+pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<(Line, Option<Link>)> {
     let line = Line { seq: row.get::<_, Unsigned>(0)?.0, at: Timestamp(row.get::<_, Unsigned>(1)?.0), text: row.get(3)? };
     Ok((line, row.get_ref(2)?.as_blob()?.try_into().ok()))
 }
@@ -58,8 +66,10 @@ pub(super) fn link_before(connection: &Connection, session: i64, branch: u32, se
     let Some(before) = seq.checked_sub(1) else { return Ok(Some(Link::default())) };
     let sql = "SELECT link FROM records WHERE session = ?1 AND branch = ?2 AND seq = ?3";
     let row = params![session, branch, Unsigned(before)];
-    let found = connection.prepare_cached(sql)?.query_row(row, |row| Ok(row.get_ref(0)?.as_blob()?.try_into().ok())).optional()?;
-    Ok(found.flatten())
+    match connection.prepare_cached(sql)?.query_row(row, |row| Ok(row.get_ref(0)?.as_blob()?.try_into().ok())).optional()? {
+        Some(link) => Ok(link),
+        None => chunk::link_at_end(connection, (session, branch), seq),
+    }
 }
 
 /// The journal does not say what was written to it.

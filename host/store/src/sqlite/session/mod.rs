@@ -1,6 +1,7 @@
 //! Sessions in tables. Each function runs in a transaction that its caller began.
 
 mod append;
+mod chunk;
 mod content;
 mod input;
 mod journal;
@@ -10,6 +11,7 @@ mod wait;
 
 pub(super) use self::{
     append::{append, import, revert},
+    chunk::pack,
     content::{get as content_get, output as output_get, put_owned as content_put, workspaces},
     input::{list as input_list, queue as input_queue},
     journal::{records, state, turn},

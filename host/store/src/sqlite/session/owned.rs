@@ -14,7 +14,7 @@ use super::{
         failure::{Failure, conflict},
         value::{Named as _, Unsigned, parsed},
     },
-    absent, input,
+    absent, chunk, input,
     row::{Kept, find, list},
     wait,
 };
@@ -44,11 +44,13 @@ fn refuse_while_owned(connection: &Connection, kept: &Kept, asking: &Owner) -> R
     Err(error.hint(format!("{holder} has it: wait for that one, or end the session: remit session kill {id}")).into())
 }
 
-/// Gives a claim back, if it is still the newest.
-pub(in crate::sqlite) fn release(connection: &Connection, id: SessionId, epoch: u64, owner: i64) -> Result<(), Failure> {
+/// Gives a claim back, if it is still the newest. Says which session has records to be packed then.
+pub(in crate::sqlite) fn release(connection: &Connection, id: SessionId, epoch: u64, owner: i64) -> Result<Option<i64>, Failure> {
     let sql = "UPDATE sessions SET owner = NULL WHERE id = ?1 AND epoch = ?2 AND owner = ?3";
-    connection.prepare_cached(sql)?.execute(params![id.to_string(), Unsigned(epoch), owner])?;
-    Ok(())
+    match connection.prepare_cached(sql)?.execute(params![id.to_string(), Unsigned(epoch), owner])? {
+        0 => Ok(None),
+        _ => chunk::worth_packing(connection, id),
+    }
 }
 
 /// Ends a session for good.
@@ -68,7 +70,7 @@ pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &O
     let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
     refuse_while_owned(connection, &kept, owner)?;
     super::content::erase(connection, kept.session)?;
-    for table in ["records", "turns", "state", "waits", "inputs", "sessions"] {
+    for table in ["records", "chunks", "turns", "state", "waits", "inputs", "sessions"] {
         connection.execute(&format!("DELETE FROM {table} WHERE session = ?1"), [kept.session])?;
     }
     erase_spaces(connection, &kept.row.project, &format!("session/{id}"))?;

@@ -26,3 +26,8 @@ fn drive(requirements: &str) {
 fn the_python_sdk_of_the_handshake_era_finds_its_way() {
     drive("python1.txt");
 }
+
+#[test]
+fn the_python_sdk_of_both_eras_finds_its_way() {
+    drive("python2.txt");
+}

@@ -96,6 +96,14 @@ impl Server {
     }
 }
 
+/// A server that outlived its test would hold on to what it inherited.
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 fn stateless(method: &str, mut params: Value) -> Value {
     let client = json!({ "name": "test", "version": "1" });
     for (name, value) in [("protocolVersion", json!(STATELESS)), ("clientInfo", client), ("clientCapabilities", json!({}))] {

@@ -183,6 +183,8 @@ pub const MCP_LIST_TTL_MS: u64 = 5_000;
 pub const MCP_RELOAD_MS: u64 = 250;
 /// How long calls that run when the MCP door closes may go on, in milliseconds.
 pub const MCP_DRAIN_MS: u64 = 10_000;
+/// How long clients may take to read their last answers then, in milliseconds.
+pub const MCP_FAREWELL_MS: u64 = 2_000;
 /// Open connections of the MCP door over HTTP; further ones wait (M14).
 pub const MCP_CONNECTIONS_MAX: usize = 256;
 /// Header fields of one request to the MCP door (A9).

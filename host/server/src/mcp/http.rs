@@ -12,7 +12,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use remit_core::{
     Error, Result,
-    limit::{MCP_CONNECTIONS_MAX, MCP_DRAIN_MS, MCP_HEAD_DEADLINE_MS, MCP_HEAD_MAX_BYTES, MCP_HEADERS_MAX, MCP_MESSAGE_MAX_BYTES},
+    limit::{MCP_CONNECTIONS_MAX, MCP_FAREWELL_MS, MCP_HEAD_DEADLINE_MS, MCP_HEAD_MAX_BYTES, MCP_HEADERS_MAX, MCP_MESSAGE_MAX_BYTES},
 };
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use tokio::{
@@ -67,7 +67,8 @@ type Service = StreamableHttpService<Visitor, Sessions>;
 type Body = BoxBody<Bytes, Infallible>;
 
 impl Door {
-    /// Serves clients over HTTP until `stop` is ready: then no more are let in, and what runs may end, for [`MCP_DRAIN_MS`] at most.
+    /// Serves clients over HTTP until `stop` is ready: then no more are let in, and what runs may end, for
+    /// [`remit_core::limit::MCP_DRAIN_MS`] at most.
     /// Cancel-safe: dropping the future ends the calls that run.
     pub async fn serve_http(&self, listener: Listener, stop: impl Future<Output = ()>) {
         let service = self.service(listener.address);
@@ -103,14 +104,18 @@ impl Door {
         }
         drop(listener);
         stopping.send_replace(true);
-        let drained = async {
-            self.close().await;
-            service.config.cancellation_token.cancel();
-            while connections.join_next().await.is_some() {}
-        };
-        if tokio::time::timeout(Duration::from_millis(2 * MCP_DRAIN_MS), drained).await.is_err() {
-            tracing::warn!("some clients did not read their answers, and were cut off");
+        self.close().await;
+        for last in [false, true] {
+            if last {
+                // Streams that tell of changes end only so.
+                service.config.cancellation_token.cancel();
+            }
+            let ended = async { while connections.join_next().await.is_some() {} };
+            if tokio::time::timeout(Duration::from_millis(MCP_FAREWELL_MS), ended).await.is_ok() {
+                return;
+            }
         }
+        tracing::warn!("some clients did not read their answers, and were cut off");
     }
 
     fn service(&self, address: SocketAddr) -> Service {

@@ -180,7 +180,8 @@ fn session(number: u64) -> SessionId {
 async fn sleep(store: &Sqlite, number: u64, digest: &str) {
     let (id, at) = (session(number), Timestamp(number));
     let principal = "user:ada".parse().expect("a principal");
-    let new = NewSession { id, project: "desk".to_owned(), agent: "scripted".to_owned(), principal, key: None, at, parent: None };
+    let new =
+        NewSession { id, project: "desk".to_owned(), agent: "scripted".to_owned(), principal, key: None, at, parent: None, caller: None };
     store.session_create(new).await.expect("a session");
     let epoch = store.session_claim(id).await.expect("a claim").row.epoch;
     let start = TurnStart {
@@ -196,6 +197,7 @@ async fn sleep(store: &Sqlite, number: u64, digest: &str) {
         grace_ms: 30_000,
         time_zone: "UTC".to_owned(),
         delegation: Vec::new(),
+        held: Default::default(),
     };
     let mut machine = Machine::start(start, 0, at, BTreeMap::new()).expect("a turn");
     let wait = WaitId::new(at, u128::from(number));

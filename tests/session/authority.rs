@@ -42,11 +42,11 @@ async fn m19_an_agent_may_call_what_both_its_grants_and_its_principals_role_allo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn m19_a_tool_that_an_agents_tool_calls_gets_no_more_than_the_role() {
-    let (_folder, desk) = desk("tools hostile/call_tool", "tools counter/*").await;
+    let (_folder, desk) = desk("tools hostile/call_tool\ntools counter/*", "tools counter/*").await;
     let narrow = role(&["hostile/call_tool", "counter/read_count"]);
     let steps = script(json!([indirect("counter/strike"), indirect("counter/read_count"), call("read_count", "")]));
     let ran = desk.go_as(narrow, None, Some(&steps), None).await.unwrap();
-    assert_eq!(endings(&log(&ran)), ["denied", "done", "denied"], "{:?}", log(&ran));
+    assert_eq!(endings(&log(&ran)), ["denied", "done", "done"], "{:?}", log(&ran));
     assert!(desk.executions().is_empty());
 
     let ran = desk.go_as(role(&["hostile/call_tool", "counter/strike"]), None, Some(&steps), None).await.unwrap();
@@ -60,6 +60,32 @@ async fn m19_a_tool_of_an_agent_calls_only_what_its_own_plugin_was_granted() {
     let ran = desk.run(json!([indirect("counter/strike"), indirect("counter/read_count"), call("strike", "itself")])).await.unwrap();
     assert_eq!(endings(&log(&ran)), ["denied", "done", "done"], "{:?}", log(&ran));
     assert_eq!(desk.executions().len(), 1, "{:?}", desk.executions());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m19_a_tool_of_an_agent_calls_nothing_that_the_agent_may_not() {
+    let (_folder, desk) = desk("tools hostile/call_tool\ntools counter/read_count", "tools counter/*").await;
+    let ran = desk.run(json!([indirect("counter/strike"), indirect("counter/read_count")])).await.unwrap();
+    assert_eq!(endings(&log(&ran)), ["denied", "done"], "{:?}", log(&ran));
+    assert_eq!(ran.denials[0].command().as_deref(), Some("remit grant scripted tools counter/strike"), "it names who lacks it");
+    assert!(desk.executions().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn m19_what_was_given_while_a_turn_waited_counts_from_the_next_turn() {
+    let (folder, desk) = desk("tools counter/bump\ntools counter/read_count", "tools counter/*").await;
+    let narrow = role(&["counter/bump", "counter/strike"]);
+    let after = json!([call("bump", "a"), call("strike", "a"), call("read_count", "")]);
+    let steps = script(json!([{ "input": "?" }, call("bump", "b"), call("strike", "b"), call("read_count", "")]));
+    let session = desk.go_as(narrow, None, Some(&steps), None).await.unwrap().session;
+    drop(desk);
+
+    let desk = Desk::open(folder.path(), Setup::default()).await;
+    let ran = desk.go_as(Role::Owner, Some(session), Some("go on"), None).await.unwrap();
+    assert_eq!(endings(&log(&ran)[1..]), ["done", "denied", "denied"], "neither a grant nor a role counts: {:?}", log(&ran));
+    assert!(ran.denials.iter().all(|denial| denial.fix.is_none() && denial.reason.contains("when the turn began")), "{:?}", ran.denials);
+    let ran = desk.more(session, after).await.unwrap();
+    assert_eq!(endings(&log(&ran)), ["done", "done", "done"], "{:?}", log(&ran));
 }
 
 #[tokio::test(flavor = "multi_thread")]

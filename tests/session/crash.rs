@@ -26,7 +26,7 @@ use remit_core::{
 };
 use remit_runtime::{TurnEnd, Verdict};
 use remit_store::Sqlite;
-use remit_tests::desk::{Desk, Setup, call, executions, log, script};
+use remit_tests::desk::{Desk, Setup, call, call_agent, executions, log, script};
 use serde_json::{Value, json};
 
 const FOLDER: &str = "REMIT_CRASH_FOLDER";
@@ -135,7 +135,7 @@ impl SessionStore for Deadly {
     }
 }
 
-/// Ten rounds of every effect class and of state, then a group, at last a `once` tool whose plugin can tell what became of it.
+/// Ten rounds of every effect class and of state, then a group, an agent that does two of them, at last a `once` tool whose plugin can tell what became of it.
 fn steps() -> Value {
     let mut steps = Vec::new();
     for round in 0..ROUNDS {
@@ -149,6 +149,7 @@ fn steps() -> Value {
     let file = |tool: &str, arguments: Value| json!({ "call": { "tool": format!("counter/{tool}"), "arguments": arguments } });
     steps.push(file("put", json!({ "path": "sub/a", "text": "kept" })));
     steps.push(file("look", json!({ "path": "sub/a" })));
+    steps.push(call_agent("helper", json!([call("bump", "b-in"), call("strike", "s-in")])));
     steps.push(json!({ "keys": "k" }));
     steps.push(json!({ "get": "k7" }));
     steps.push(call("mark", "m"));
@@ -297,8 +298,8 @@ fn check(folder: &Path, undisturbed: &[Value], when: &str) -> usize {
     assert!(strikes.values().all(|times| *times == 1), "{when}: a `once` effect happened twice: {strikes:?}");
     assert!(keys.values().all(|keys| keys.len() == 1), "{when}: an effect was repeated under another key: {keys:?}");
     let bumps = keys.keys().filter(|note| note.starts_with('b') || matches!(note.as_str(), "g0" | "g2")).count();
-    assert_eq!(bumps, ROUNDS + 2, "{when}: an `idempotent` effect is missing");
-    assert!(strikes.len() + in_doubt > ROUNDS, "{when}: a `once` effect is missing and not in doubt");
+    assert_eq!(bumps, ROUNDS + 3, "{when}: an `idempotent` effect is missing");
+    assert!(strikes.len() + in_doubt > ROUNDS + 1, "{when}: a `once` effect is missing and not in doubt");
     in_doubt
 }
 
@@ -311,6 +312,7 @@ fn normal(log: &[Value]) -> Vec<Value> {
             doubtful.into()
         }
         Value::Object(object) if object.contains_key("count") => json!("counted"),
+        Value::Object(object) if object.contains_key("log") => normal(object["log"].as_array().expect("a log")).into(),
         other => other.clone(),
     };
     log.iter().map(one).collect()

@@ -2,6 +2,7 @@
 
 mod audit;
 mod authority;
+mod called;
 mod crash;
 mod descriptors;
 mod migrate;

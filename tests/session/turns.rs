@@ -92,7 +92,7 @@ async fn an_agent_is_refused_what_it_was_not_granted_and_the_host_says_what_woul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_calls_no_agent_and_no_agent_is_called_as_a_tool() {
+async fn no_agent_is_called_as_a_tool() {
     let folder = tempfile::tempdir().unwrap();
     let desk = Desk::open(folder.path(), Setup { tools: Some("tools */*".to_owned()), ..Setup::default() }).await;
     let ran = desk.run(json!([{ "call": { "tool": "scripted/scripted" } }])).await.unwrap();

@@ -18,7 +18,7 @@ use remit_core::{
     identity::{Context, Role},
     limit::CallLimits,
     plugin::{Definition, Digest, manifest::Manifest, section::Section},
-    store::{SessionRow, SessionStore, WaitRow},
+    store::{Called, SessionFilter, SessionRow, SessionStore, WaitRow},
 };
 use remit_runtime::{Host, Patience, Plugin, Project, Ran, RunRequest, TurnEnd, project::embed, services::SystemClock};
 use remit_store::Sqlite;
@@ -67,6 +67,10 @@ pub struct Setup {
     pub counter: Vec<String>,
     /// Bounds of `counter`.
     pub counter_limits: Option<CallLimits>,
+    /// More agents of the same component, each with what it may call, a grant a line.
+    pub agents: Vec<(String, String)>,
+    /// Turns in flight at once, in a pool; without it, as many as come.
+    pub pool: Option<u32>,
     /// What the guest `hostile` is granted; without it, the guest is not there.
     pub hostile: Option<Vec<String>>,
 }
@@ -101,17 +105,23 @@ impl Desk {
         let builder = Host::builder().cache_dir(cache).worker(build::remit()).sessions(store.clone()).clock(clock.clone());
         let builder = setup.audit.clone().into_iter().fold(builder, |builder, audit| builder.audit(audit));
         let builder = builder.components(Arc::new(components)).workspaces(folder.join("workspace"));
+        let builder = if let Some(calls) = setup.pool { builder.pool(calls) } else { builder };
         let host = builder.build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");
         let tools = setup.tools.clone().unwrap_or_else(|| "tools counter/*".to_owned());
         let tools: Vec<&str> = tools.split('\n').collect();
+        let mut plugins = Vec::new();
+        for (name, tools) in &setup.agents {
+            let tools: Vec<&str> = tools.split('\n').collect();
+            plugins.push(host.plugin(name, build::fixture("agent")).await.expect("an agent").granted(grants(&tools)));
+        }
         let mut agent = host.plugin("scripted", component).await.expect("an agent").granted(grants(&tools));
         agent.limits = setup.limits.unwrap_or(agent.limits);
         let granted: Vec<&str> = ["fs work:/work:write"].into_iter().chain(setup.counter.iter().map(String::as_str)).collect();
         let mut counter = plugin(&host, setup.changed).await.granted(grants(&granted));
         counter.ask = setup.ask;
         counter.limits = setup.counter_limits.unwrap_or(counter.limits);
-        let mut plugins = vec![agent, counter];
+        plugins.extend([agent, counter]);
         if let Some(granted) = &setup.hostile {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
             plugins.push(host.plugin("hostile", build::fixture("hostile")).await.expect("a plugin").granted(grants(&granted)));
@@ -149,12 +159,30 @@ impl Desk {
     /// The same, with `user:ada` in this role.
     pub async fn go_as(&self, role: Role, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
         let context = self.host.context("user:ada".parse().expect("a principal"), role)?;
-        self.host.run(&context, &request(session, input, key, false)).await
+        self.go_with(&context, "scripted", session, input, key).await
     }
 
     /// Runs as it is told, and waits for whatever it has to.
     pub async fn stay(&self, session: Option<SessionId>, input: Option<&str>, key: Option<&str>) -> Result<Ran> {
         self.host.run(&self.ada(), &request(session, input, key, true)).await
+    }
+
+    /// The same with another agent, for whomever.
+    pub async fn go_with(
+        &self,
+        context: &Context,
+        agent: &str,
+        session: Option<SessionId>,
+        input: Option<&str>,
+        key: Option<&str>,
+    ) -> Result<Ran> {
+        self.host.run(context, &RunRequest { agent, ..request(session, input, key, false) }).await
+    }
+
+    /// The sessions that a session called.
+    pub async fn called_by(&self, session: SessionId) -> Vec<SessionRow> {
+        let filter = SessionFilter { project: "desk".to_owned(), called: Called::By(session), limit: 1000, ..SessionFilter::default() };
+        self.host.sessions(&self.ada(), filter).await.expect("sessions")
     }
 
     /// What a session waits for.
@@ -232,6 +260,11 @@ pub fn script(steps: Value) -> String {
 pub fn call(tool: &str, note: &str) -> Value {
     let arguments = if tool == "read_count" { json!({}) } else { json!({ "note": note }) };
     json!({ "call": { "tool": format!("counter/{tool}"), "arguments": arguments } })
+}
+
+/// A step that has an agent do steps.
+pub fn call_agent(agent: &str, steps: Value) -> Value {
+    json!({ "call": { "tool": format!("agents/{agent}"), "arguments": { "steps": steps } } })
 }
 
 /// The log of a turn that ended well.

@@ -17,6 +17,16 @@ pub fn call(tool: &str, arguments: &impl Serialize) -> Result<Output> {
     crate::host::call_tool(tool, &serde_json::to_string(arguments)?)
 }
 
+/// Gives the project's agent `name` an input and waits for the output of its turn, which runs in a session of its own. That agent may do
+/// no more than this one. In a group it is called as the tool `agents/NAME`.
+///
+/// # Errors
+///
+/// Those of [`call`]; `Failed` where its turn failed.
+pub fn call_agent(name: &str, input: &impl Serialize) -> Result<Output> {
+    call(&format!("agents/{name}"), input)
+}
+
 /// Calls that run side by side. As an iterator it waits for the next call to end, and gives the call's number with its result, in
 /// the order of their ends. Dropping the group cancels what still runs.
 ///

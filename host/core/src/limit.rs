@@ -105,8 +105,10 @@ pub const HTTP_BODY_MAX_BYTES: u64 = 1 << 30;
 pub const HTTP_DEADLINE_MAX_MS: u64 = 3_600_000;
 /// Most that `max_mib` of a `kv` grant may allow.
 pub const KV_MAX_BYTES: u64 = 1 << 30;
-/// Deepest chain of tools that call tools (M23).
+/// Most callers above a tool or an agent (M23).
 pub const DELEGATION_MAX_DEPTH: usize = 8;
+/// Sessions that are made by calls of agents within one turn of the outermost session, however deep (M23).
+pub const CALLED_SESSIONS_MAX: u64 = 256;
 /// Largest record of a journal, as JSON text.
 pub const RECORD_MAX_BYTES: usize = 2 * MIB as usize;
 /// Most records of one turn; what goes on for longer begins a new turn.

@@ -84,6 +84,7 @@ async fn claimed(store: &Sqlite, number: u64) -> SessionRow {
         key: None,
         at: Timestamp(0),
         parent: None,
+        caller: None,
     };
     store.session_create(new).await.expect("a session");
     store.session_claim(session(number)).await.expect("a claim").row
@@ -232,6 +233,7 @@ fn turn(from: u64, calls: u32) -> Vec<Line> {
         grace_ms: 1000,
         time_zone: "Europe/Berlin".to_owned(),
         delegation: Vec::new(),
+        held: Default::default(),
     };
     let mut machine = Machine::start(start, from, Timestamp(0), BTreeMap::new()).expect("a turn");
     for number in 0..calls {

@@ -10,7 +10,10 @@ use remit_core::{
 use remit_runtime::Verdict;
 use serde_json::json;
 
-use super::session_show::when;
+use super::{
+    run::{chain, outermost},
+    session_show::when,
+};
 use crate::{
     Exit,
     output::{self, DIM, GOOD, HEAD, WARN},
@@ -118,7 +121,7 @@ impl super::Run {
             output::json(&json!({ "id": id, "session": wait.session, "decision": word }));
         } else {
             output::note(&format!("{GOOD}{word}{GOOD:#} by {}: {}", self.environment.principal, visible_lines(&wait.title, 200)));
-            output::note(&format!("  unless a process waits with it, go on: remit session resume {}", wait.session));
+            output::note(&format!("  unless a process waits with it, go on: remit session resume {}", outermost(&wait).0));
         }
         Ok(Exit::Done)
     }
@@ -137,12 +140,16 @@ fn print_row(wait: &WaitRow) {
     let style = if wait.state == WaitState::Open { WARN } else { DIM };
     let kind = if wait.kind == WaitKind::Input { "input" } else { "approval" };
     let due = wait.due.map(|due| format!("  until {}", when(due))).unwrap_or_default();
-    output::line(&format!("{}  {style}{:<9}{style:#}  {kind:<8}  {}{due}", wait.id, state(wait), visible_lines(&wait.title, 120)));
+    let by = wait.caller.as_ref().map(|caller| format!("{}: ", chain(Some(caller), &wait.agent))).unwrap_or_default();
+    output::line(&format!("{}  {style}{:<9}{style:#}  {kind:<8}  {by}{}{due}", wait.id, state(wait), visible_lines(&wait.title, 120)));
 }
 
 fn print_wait(wait: &WaitRow) {
     output::line(&format!("{HEAD}{}{HEAD:#}  {}", wait.id, state(wait)));
     output::line(&format!("  asked by   `{}` in {}, for {}", wait.agent, wait.session, wait.principal));
+    if wait.caller.is_some() {
+        output::line(&format!("  called as  {}", chain(wait.caller.as_ref(), &wait.agent)));
+    }
     output::line(&format!("  asked at   {}", when(wait.asked)));
     if let Some(due) = wait.due {
         output::line(&format!("  until      {}", when(due)));

@@ -97,7 +97,8 @@ impl super::Run {
     /// Kills the process once the journal has some records of its turn.
     fn kill_midway(&self, host: &Host, child: &mut Child) -> anyhow::Result<(SessionId, usize)> {
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
-        let filter = SessionFilter { project: "demo".to_owned(), limit: 1, ..SessionFilter::default() };
+        let filter =
+            SessionFilter { project: "demo".to_owned(), limit: 1, called: remit_core::store::Called::No, ..SessionFilter::default() };
         let found = self.block_on(async {
             for _ in 0..LOOKS_MAX {
                 if let Some(row) = host.sessions(&context, filter.clone()).await?.first() {

@@ -7,7 +7,7 @@ use remit_core::{
     id::SessionId,
     identity::{Context, Role},
     plugin::{Digest, text::visible_lines},
-    store::{SessionRow, Status, WaitKind, WaitRow, WaitState},
+    store::{Caller, SessionRow, Status, WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::{Host, Patience, Project, Ran, RunRequest, TurnEnd, project::OpenProject};
 use remit_store::Sqlite;
@@ -162,8 +162,8 @@ impl super::Run {
         }
         let host = self.session_host(project)?;
         let mut plugins = vec![self.approved(project, agent)?];
-        // All of them: tools may call tools of plugins that the agent itself may not call.
-        for plugin in project.project.plugins.values().filter(|plugin| !plugin.agent) {
+        // All of them: agents may call agents, and tools may call tools, that this one itself may not call.
+        for plugin in project.project.plugins.values().filter(|plugin| plugin.name != agent.name) {
             match self.approved(project, plugin) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(error) => output::note(&format!("{WARN}`{}` is left out{WARN:#}: {error:#}", plugin.name)),
@@ -187,6 +187,10 @@ impl super::Run {
 /// Says what to do about what a session waits for.
 pub(super) fn print_wait(wait: &WaitRow) {
     let left = wait.due.map(|due| format!(", until {}", when(due))).unwrap_or_default();
+    let (session, agent) = outermost(wait);
+    if wait.caller.is_some() {
+        output::note(&format!("{} in {}", chain(wait.caller.as_ref(), &wait.agent), wait.session));
+    }
     match wait.kind {
         WaitKind::Timer => output::note(&format!("{WARN}sleeps{WARN:#}{}", left.trim_start_matches(','))),
         WaitKind::Approval | WaitKind::Input => output::note(&format!("{WARN}waits{WARN:#} for {}{left}", wait.title)),
@@ -195,12 +199,11 @@ pub(super) fn print_wait(wait: &WaitRow) {
     details.lines().for_each(|line| output::note(&format!("  | {line}")));
     match wait.kind {
         WaitKind::Approval => output::note(&format!(
-            "  to decide: remit approval approve {id}   or: remit approval deny {id}\n  then: remit session resume {}",
-            wait.session,
+            "  to decide: remit approval approve {id}   or: remit approval deny {id}\n  then: remit session resume {session}",
             id = wait.id
         )),
-        WaitKind::Input => output::note(&format!("  to answer: remit run {} ANSWER --session {}", wait.agent, wait.session)),
-        WaitKind::Timer => output::note(&format!("  then: remit session resume {}", wait.session)),
+        WaitKind::Input => output::note(&format!("  to answer: remit run {agent} ANSWER --session {session}")),
+        WaitKind::Timer => output::note(&format!("  then: remit session resume {session}")),
     }
 }
 
@@ -283,6 +286,19 @@ fn print_json(ran: &Ran) -> Exit {
     super::add(&mut document, "denials", json!(ran.denials));
     output::json(&document);
     exit
+}
+
+/// An agent with those that called it, outermost first.
+pub(super) fn chain(caller: Option<&Caller>, agent: &str) -> String {
+    let callers = caller.map_or_else(Vec::new, |caller| caller.chain.clone());
+    callers.iter().map(String::as_str).chain([agent]).collect::<Vec<_>>().join(" → ")
+}
+
+/// The session that a person goes on with after a wait, and its agent: the outermost one.
+pub(super) fn outermost(wait: &WaitRow) -> (SessionId, &str) {
+    let caller = wait.caller.as_ref();
+    let agent = caller.and_then(|caller| caller.chain.first());
+    (caller.map_or(wait.session, |caller| caller.root), agent.unwrap_or(&wait.agent))
 }
 
 /// How a session stands, in a word.

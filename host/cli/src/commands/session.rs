@@ -5,12 +5,16 @@ use std::time::Duration;
 use remit_core::{
     id::SessionId,
     identity::{Context, Principal, Role},
-    store::{SessionFilter, SessionRow, Status},
+    store::{Called, SessionFilter, SessionRow, Status},
 };
 use remit_runtime::{Host, Patience, RunRequest};
 use serde_json::json;
 
-use super::{run::status, session_output, session_past, session_show, session_show::when};
+use super::{
+    run::{chain, status},
+    session_output, session_past, session_show,
+    session_show::when,
+};
 use crate::{
     Exit,
     output::{self, BAD, DIM, HEAD, WARN},
@@ -40,6 +44,9 @@ pub struct List {
     /// Only those in this status: idle, running, waiting, quarantined, killed
     #[arg(long, value_parser = parse_status)]
     status: Vec<Status>,
+    /// Also those that agents called, each with the agents above it
+    #[arg(long)]
+    called: bool,
     /// At most this many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
@@ -120,6 +127,7 @@ impl super::Run {
             project: project.project.name,
             principal: None,
             status: arguments.status.clone(),
+            called: if arguments.called { Called::Any } else { Called::No },
             before: arguments.before.as_deref().map(str::parse).transpose()?,
             until: None,
             limit: arguments.limit,
@@ -223,12 +231,12 @@ pub(super) fn print_row(row: &SessionRow) {
         Status::Idle | Status::Killed => DIM,
     };
     let detail = remit_core::plugin::text::visible(&row.detail, 80);
+    let agent = chain(row.caller.as_ref(), &row.agent);
     let (status, turns) = (status(row), row.turns);
     let queued = if row.queued > 0 { format!("{} queued  ", row.queued) } else { String::new() };
     output::line(&format!(
-        "{}  {style}{status:<11}{style:#}  {:<16}  {turns:>3} turns  {}  {queued}{detail}",
+        "{}  {style}{status:<11}{style:#}  {agent:<16}  {turns:>3} turns  {}  {queued}{detail}",
         row.id,
-        row.agent,
         when(row.updated)
     ));
 }

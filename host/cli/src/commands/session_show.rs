@@ -1,6 +1,9 @@
 //! `remit session show`: the timeline of a session.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use anstyle::Style;
 use remit_core::{
@@ -10,7 +13,7 @@ use remit_core::{
     identity::Role,
     journal::{Body, Outcome, Past, Record, Wait},
     plugin::text::visible,
-    store::{SessionRow, Status},
+    store::{Called, SessionFilter, SessionRow, Status},
 };
 use serde_json::json;
 
@@ -52,24 +55,25 @@ impl super::Run {
             print_past(&past, self.global.json);
             return Ok(Exit::Done);
         }
-        let look = async |from: u64| -> anyhow::Result<(SessionRow, Vec<Record>)> {
+        let by = SessionFilter { project: name.clone(), called: Called::By(id), limit: 1000, ..SessionFilter::default() };
+        let look = async |from: u64| -> anyhow::Result<(SessionRow, Vec<Record>, Vec<SessionRow>)> {
             let records = host.journal(&context, name, id, from).await?;
-            Ok((host.session(&context, name, id).await?, records))
+            Ok((host.session(&context, name, id).await?, records, host.sessions(&context, by.clone()).await?))
         };
         self.block_on(async {
-            let (mut row, records) = look(0).await?;
+            let (mut row, records, called) = look(0).await?;
             if self.global.json {
-                output::json(&json!({ "session": row, "records": records }));
+                output::json(&json!({ "session": row, "records": records, "called": called }));
                 return Ok(Exit::Done);
             }
             print_head(&row);
             let mut timeline = Timeline { full: arguments.full, ..Timeline::default() };
-            timeline.add(&records);
+            timeline.add(&records, &called);
             while arguments.follow && row.status == Status::Running {
                 timeline.unfold();
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                let (now, records) = look(timeline.next).await?;
-                timeline.add(&records);
+                let (now, records, called) = look(timeline.next).await?;
+                timeline.add(&records, &called);
                 row = now;
             }
             timeline.rest();
@@ -105,6 +109,9 @@ fn print_head(row: &SessionRow) {
     };
     let queued = if row.queued > 0 { format!(", {} queued", counted(row.queued as usize, "input")) } else { String::new() };
     output::line(&format!("  begun {}, {}{queued}{detail}", when(row.created), counted(row.turns as usize, "turn")));
+    if let Some(caller) = &row.caller {
+        output::line(&format!("  called as {} by {}", super::run::chain(Some(caller), &row.agent), caller.session));
+    }
 }
 
 /// `1 turn`, `2 turns`.
@@ -152,6 +159,8 @@ struct Timeline {
     next: u64,
     began: Timestamp,
     open: BTreeMap<u32, Row>,
+    /// The keys of calls of agents, each with its session.
+    called: HashMap<String, SessionId>,
     /// Calls of one tool that ended one after the other, and are not printed yet.
     alike: Vec<Row>,
     /// Changes of the state since the last other record.
@@ -159,7 +168,8 @@ struct Timeline {
 }
 
 impl Timeline {
-    fn add(&mut self, records: &[Record]) {
+    fn add(&mut self, records: &[Record], called: &[SessionRow]) {
+        self.called.extend(called.iter().filter_map(|row| Some((row.caller.as_ref()?.key.clone(), row.id))));
         for record in records {
             self.next = record.seq + 1;
             self.one(record);
@@ -179,7 +189,9 @@ impl Timeline {
             Body::Call { op, call } => {
                 // A call that was refused has no component.
                 let effect = if call.digest.is_empty() { "-" } else { super::effect(call.effect) };
-                self.open(*op, record.at, effect, (visible(&call.tool, 96), visible(&call.arguments, 60)));
+                let session = self.called.get(&call.key).map(|session| format!("  in {session}")).unwrap_or_default();
+                let what = format!("{}{session}", visible(&call.arguments, 60));
+                self.open(*op, record.at, effect, (visible(&call.tool, 96), what));
             }
             Body::Wait { op, wait } => self.open(*op, record.at, "wait", waited(wait)),
             Body::End { op, outcome } => {

@@ -105,6 +105,12 @@ impl Denial {
         Self::new(plugin, "tools", &format!("be called as {plugin}/{tool}"), Rule::Role, reason)
     }
 
+    /// The same of a right that was given since the turn began; no grant would help this turn.
+    #[must_use]
+    pub(super) fn when_the_turn_began(self) -> Self {
+        Self { reason: format!("{} when the turn began; what was given since counts from the next turn", self.reason), fix: None, ..self }
+    }
+
     /// The project wants a person's approval of each call of the tool.
     pub fn approval(plugin: &str, tool: &str) -> Self {
         Self::new(plugin, "tools", &format!("run {plugin}/{tool}"), Rule::Approval, "it needs an approval of this very call")

@@ -8,6 +8,7 @@
 
 mod address;
 pub mod authored;
+mod chain;
 mod decide;
 mod declares;
 mod denial;
@@ -27,6 +28,7 @@ mod validate;
 mod tests;
 
 pub use address::{AddressClass, address_class};
+pub use chain::{Chain, Held, Holder};
 pub use decide::{Allowed, Decision, Request, decide};
 pub use denial::{Denial, Rule};
 pub use http_pattern::HttpPattern;

@@ -6,6 +6,8 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::{Error, Result, plugin::text::visible};
 
 /// An IP address or a CIDR block. IPv4 addresses mapped into IPv6 are IPv4 addresses.
@@ -105,6 +107,11 @@ impl ToolPattern {
         (is_name(plugin) && is_name(tool)).then(|| Self { plugin: plugin.to_owned(), tool: tool.to_owned() })
     }
 
+    /// Every tool.
+    pub(super) fn any() -> Self {
+        Self { plugin: "*".to_owned(), tool: "*".to_owned() }
+    }
+
     /// Whether it matches the tool `tool` of `plugin`.
     pub fn matches(&self, plugin: &str, tool: &str) -> bool {
         part_matches(&self.plugin, plugin) && part_matches(&self.tool, tool)
@@ -125,6 +132,18 @@ fn is_name(text: &str) -> bool {
 impl fmt::Display for ToolPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.plugin, self.tool)
+    }
+}
+
+impl Serialize for ToolPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ToolPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

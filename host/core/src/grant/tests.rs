@@ -9,6 +9,7 @@ use crate::{identity::Principal, plugin::Effect};
 
 mod addresses;
 mod authored;
+mod chains;
 mod decide;
 mod http;
 mod laws;

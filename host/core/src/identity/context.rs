@@ -1,7 +1,10 @@
 //! What every call carries.
 
 use super::{Principal, Role};
-use crate::id::{CallId, SessionId};
+use crate::{
+    grant::Held,
+    id::{CallId, SessionId},
+};
 
 /// Where a turn stands in the journal of its session: no other turn of it has the same place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -21,8 +24,10 @@ pub struct Context {
     pub principal: Principal,
     /// What the principal may call.
     pub role: Role,
-    /// Tools that called on the way here, outermost first, as `plugin/tool`.
+    /// Who called on the way here, outermost first: agents by their names, tools as `plugin/tool`.
     pub delegation: Vec<String>,
+    /// What those may call; none where nobody called.
+    pub held: Held,
     /// The session, when the call belongs to one.
     pub session: Option<SessionId>,
     /// The turn of the session that the call belongs to.

@@ -1,9 +1,12 @@
 //! Roles: which tools a principal may call at all.
 
-use crate::grant::ToolPattern;
+use serde::{Deserialize, Serialize};
+
+use crate::{grant::ToolPattern, plugin::AGENTS};
 
 /// What a principal's roles allow together. A principal without a role may call nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Every tool of the project.
     Owner,
@@ -12,8 +15,10 @@ pub enum Role {
 }
 
 impl Role {
-    /// Whether the tool `plugin/tool` may be called.
+    /// Whether the tool `plugin/tool` may be called. A role names an agent `triage` as `triage/triage`, whether a person runs it or an
+    /// agent calls it as `agents/triage`.
     pub fn allows(&self, plugin: &str, tool: &str) -> bool {
+        let plugin = if plugin == AGENTS { tool } else { plugin };
         match self {
             Self::Owner => true,
             Self::Tools(patterns) => patterns.iter().any(|pattern| pattern.matches(plugin, tool)),

@@ -8,6 +8,7 @@ use crate::{
     Error, Kind, Result,
     clock::Timestamp,
     content::{Blob, Kept},
+    grant::Chain,
     id::WaitId,
     identity::Principal,
     limit::RECORD_MAX_BYTES,
@@ -138,6 +139,10 @@ pub struct TurnStart {
     /// Who called on the way here, outermost first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub delegation: Vec<String>,
+    /// What the principal, each agent that called on the way here and this agent could call when the turn began. A journal that was
+    /// made before this was recorded has none, and then only the rights of now count.
+    #[serde(skip_serializing_if = "Chain::is_empty", default)]
+    pub held: Chain,
 }
 
 /// A call of a tool, as it is made known before it happens.

@@ -42,6 +42,7 @@ fn turn() -> TurnStart {
         grace_ms: 1000,
         time_zone: "UTC".to_owned(),
         delegation: Vec::new(),
+        held: Default::default(),
     }
 }
 

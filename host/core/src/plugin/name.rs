@@ -2,6 +2,9 @@
 
 use crate::{Error, Result, limit::PLUGIN_NAME_MAX_CHARS};
 
+/// What agents are called under, as `agents/NAME`: no plugin and no agent has this name.
+pub const AGENTS: &str = "agents";
+
 /// A plugin's name in its project: lowercase letters, digits, `-` and single `_`, starting with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PluginName(String);
@@ -23,8 +26,12 @@ impl std::str::FromStr for PluginName {
     type Err = Error;
 
     /// # Errors
-    /// `invalid`; `__` is refused since it divides plugin and tool in MCP names.
+    /// `invalid`; `__` is refused since it divides plugin and tool in MCP names, and [`AGENTS`] since agents are called under it.
     fn from_str(text: &str) -> Result<Self> {
+        if text == AGENTS {
+            let error = Error::invalid(format!("`{AGENTS}` is no name for a plugin or an agent: agents are called as `{AGENTS}/NAME`"));
+            return Err(error.hint("choose another name"));
+        }
         let body = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         let fits = text.len() <= PLUGIN_NAME_MAX_CHARS
             && text.starts_with(|c: char| c.is_ascii_lowercase())

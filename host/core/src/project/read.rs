@@ -13,7 +13,7 @@ use crate::{
     grant::{ToolPattern, authored::AuthoredGrants},
     identity::{Principal, Role},
     limit::{CallLimits, RETENTION_MAX_DAYS},
-    plugin::{Effect, PluginName, check_tool_name, text::visible},
+    plugin::{AGENTS, Effect, PluginName, check_tool_name, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
@@ -267,7 +267,9 @@ fn roles(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, 
     for (name, mut table) in root.tables("roles", "role", problems) {
         if name.get_ref() == Project::OWNER {
             problems.push(Problem::new(name.span(), "the role `owner` is built in: it may call every tool").hint("choose another name"));
-        } else if let Err(error) = name.get_ref().parse::<PluginName>() {
+        } else if name.get_ref() != AGENTS
+            && let Err(error) = name.get_ref().parse::<PluginName>()
+        {
             let problem = Problem::at(name.span(), error);
             problems.push(Problem { message: format!("`{}` is not a name for a role", visible(name.get_ref(), 64)), ..problem });
         }

@@ -365,3 +365,15 @@ fn the_nearest_name_is_a_slip_away() {
     assert_eq!(nearest(&"x".repeat(100_000), known), None);
     assert_eq!(nearest("", known), None);
 }
+
+#[test]
+fn nothing_is_named_as_what_agents_are_called_under_but_a_role() {
+    for table in ["plugins.agents", "agents.agents"] {
+        let text = format!("version = 1\n[project]\nname = \"p\"\n[{table}]\nsource = \"x.wasm\"\n");
+        let error = Project::parse("remit.toml", text.as_bytes()).unwrap_err().to_string();
+        assert!(error.contains("`agents` is no name for a plugin or an agent"), "{error}");
+    }
+    let text = "version = 1\n[project]\nname = \"p\"\n[roles.agents]\ntools = [\"files/*\"]\n";
+    assert!(Project::parse("remit.toml", text.as_bytes()).unwrap().roles.contains_key("agents"));
+    assert!("agents".parse::<crate::plugin::PluginName>().is_err(), "so neither `add`, `new` nor an application can");
+}

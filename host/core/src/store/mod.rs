@@ -5,6 +5,6 @@ mod session;
 
 pub use kv::{KvSpace, KvStore};
 pub use session::{
-    Append, Claim, Component, Decision, Import, Later, NewSession, OpenWait, Place, QueuedInput, SessionFilter, SessionRow, SessionStore,
-    Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState,
+    Append, Called, Caller, Claim, Component, Decision, Import, Later, NewSession, OpenWait, Place, QueuedInput, SessionFilter, SessionRow,
+    SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState,
 };

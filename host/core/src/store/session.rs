@@ -37,6 +37,35 @@ pub enum Status {
     Killed,
 }
 
+/// The call that a session was made for, by the agent of another session. What is made so is killed or erased with its caller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Caller {
+    /// The session that called.
+    pub session: SessionId,
+    /// The key of the call.
+    pub key: String,
+    /// The outermost session, which a person began.
+    pub root: SessionId,
+    /// The first record of that session's turn.
+    pub root_turn: u64,
+    /// The agents that called on the way here, outermost first.
+    pub chain: Vec<String>,
+}
+
+/// Which sessions to list, by the calls of agents that they were made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Called {
+    /// All.
+    #[default]
+    Any,
+    /// Those that no agent called.
+    No,
+    /// Those that this session called itself.
+    By(SessionId),
+    /// Those that this session called, and those that they called.
+    Under(SessionId),
+}
+
 /// A session to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSession {
@@ -54,6 +83,8 @@ pub struct NewSession {
     pub at: Timestamp,
     /// The session and the record that it was forked at.
     pub parent: Option<(SessionId, u64)>,
+    /// The call that it is made for.
+    pub caller: Option<Caller>,
 }
 
 /// A component as journals name it.
@@ -100,6 +131,8 @@ pub struct SessionRow {
     pub left_by: Option<Component>,
     /// The session and the record that it was forked at.
     pub parent: Option<(SessionId, u64)>,
+    /// The call that it was made for.
+    pub caller: Option<Caller>,
 }
 
 /// An input that waits until the turn of its session has ended.
@@ -126,6 +159,8 @@ pub struct SessionFilter {
     pub principal: Option<Principal>,
     /// In one of these; empty for all.
     pub status: Vec<Status>,
+    /// By what called them.
+    pub called: Called,
     /// Older than this one, for the next page.
     pub before: Option<SessionId>,
     /// To which nothing was added after this time.
@@ -201,6 +236,8 @@ pub struct WaitRow {
     pub agent: String,
     /// For whom the session works.
     pub principal: Principal,
+    /// The call that the session was made for.
+    pub caller: Option<Caller>,
     /// Its operation in the turn.
     pub op: u32,
     /// What is waited for.
@@ -243,7 +280,8 @@ pub struct TurnOpen {
     pub key: Option<String>,
 }
 
-/// The end of a turn: what an append that holds it commits besides the record.
+/// The end of a turn: what an append that holds it commits besides the record. Sessions that the turn called and that are in a turn of
+/// their own are killed with it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TurnClose {
     /// Keys with their new values; `None` removes.
@@ -323,7 +361,8 @@ pub trait SessionStore: Send + Sync {
     /// Makes a session, or finds the one that the same principal made under the same key. Returns it as it is.
     ///
     /// # Errors
-    /// `conflict` when the key names a session of another agent, or the id is taken; `host` when the store failed.
+    /// `conflict` when the key names a session of another agent, or the id is taken; `limit` when agents called
+    /// [`CALLED_SESSIONS_MAX`](crate::limit::CALLED_SESSIONS_MAX) sessions in the outermost turn already; `host` when the store failed.
     fn session_create(&self, new: NewSession) -> Later<'_, SessionRow>;
 
     /// A session.
@@ -341,7 +380,7 @@ pub trait SessionStore: Send + Sync {
     /// Makes this process the owner: the epoch grows, and appends under an older one are refused from now on.
     ///
     /// # Errors
-    /// `conflict` while another owner lives; `not-found`; `host` when the store failed.
+    /// `conflict`, with the code `E-IN-USE`, while another owner lives; `not-found`; `host` when the store failed.
     fn session_claim(&self, id: SessionId) -> Later<'_, Claim>;
 
     /// Gives ownership back. A claim that is no longer the newest is released already.
@@ -409,7 +448,8 @@ pub trait SessionStore: Send + Sync {
     fn session_import(&self, import: Import) -> Later<'_, SessionRow>;
 
     /// Begins a new branch with the records before `seq`, which is the current one from now on; the old one is kept. Turns after it lose
-    /// their keys, waits that were not taken are cancelled, and the session stands where `place` says.
+    /// their keys, waits that were not taken are cancelled, sessions that it called and that are in a turn are killed, and the session
+    /// stands where `place` says.
     ///
     /// # Errors
     /// `conflict` when the epoch is not the newest or the session was killed; `invalid` when there are fewer records than `seq`; `limit`
@@ -430,20 +470,21 @@ pub trait SessionStore: Send + Sync {
     /// `host` when the store failed.
     fn input_list(&self, id: SessionId) -> Later<'_, Vec<QueuedInput>>;
 
-    /// Ends a session for good: its owner's next append is refused, waits that it did not take are cancelled, and inputs that wait are
-    /// dropped. Ending it twice is fine.
+    /// Ends a session for good, and those under it that are in a turn: their owners' next append is refused, waits that they did not
+    /// take are cancelled, and inputs that wait are dropped. Ending it twice is fine.
     ///
     /// # Errors
     /// `not-found`; `host` when the store failed.
     fn session_kill(&self, id: SessionId, detail: String, at: Timestamp) -> Later<'_, ()>;
 
-    /// Removes a session with everything of it, content that no other session uses included.
+    /// Removes a session with everything of it, content that no other session uses included, and those that it called.
     ///
     /// # Errors
-    /// `conflict` while an owner lives; `not-found`; `host` when the store failed.
+    /// `conflict` while an owner of one of them lives, or when an agent called it: it goes with its caller, and nothing is removed then; `not-found`; `host` when the store failed.
     fn session_erase(&self, id: SessionId) -> Later<'_, ()>;
 
-    /// Removes the sessions that `filter` names, each with everything of it, and returns them. One that an owner runs stays.
+    /// Removes the sessions that `filter` names and those that they called, each with everything of it, and returns them. One that an
+    /// owner runs stays, and one that was called stays as long as its caller.
     ///
     /// # Errors
     /// `invalid` when the filter names others than idle, killed and quarantined ones; `host` when the store failed.
@@ -462,7 +503,7 @@ pub trait SessionStore: Send + Sync {
     /// `host` when the store failed.
     fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>>;
 
-    /// Waits of a project, or of one session, that are open or decided; with `all`, every one. Oldest first, at most 1,000.
+    /// Waits of a project, or of one session and those under it, that are open or decided; with `all`, every one. Oldest first, at most 1,000.
     ///
     /// # Errors
     /// `host` when the store failed.

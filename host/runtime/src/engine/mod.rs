@@ -106,6 +106,11 @@ impl Engine {
         place.map(Permit).map_err(|closed| Error::host("the engine has shut down", closed))
     }
 
+    /// A place among the calls in flight, when one is free now.
+    pub fn try_admit(&self) -> Option<Permit> {
+        Arc::clone(&self.places).try_acquire_owned().ok().map(Permit)
+    }
+
     /// The store of one call: its limiter, deadline, handle bound and `hostcall_fuel` (bytes that may be lifted out of the guest;
     /// usually [`HOSTCALL_FUEL`]) are set.
     pub fn store(&self, state: CallState, deadline: Instant, hostcall_fuel: usize) -> Store<CallState> {

@@ -19,7 +19,7 @@ use cap_std::fs::Dir;
 use remit_core::{
     Error, Result,
     audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
-    grant::{Denial, Grants},
+    grant::{Denial, Grants, Held},
     id::CallId,
     identity::{Context, Principal, Role},
     limit::{CallLimits, DELEGATION_MAX_DEPTH, OUTPUT_KEPT_MAX_BYTES},
@@ -42,7 +42,7 @@ use crate::{
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     project::Native,
     quota::Quotas,
-    session::Agents,
+    session::{Agents, too_deep},
 };
 
 /// Runs tools. Cheap to clone; every clone is the same host.
@@ -272,6 +272,7 @@ impl Inner {
             principal,
             role,
             delegation: Vec::new(),
+            held: Held::default(),
             session: None,
             turn: None,
             idempotency_key: None,
@@ -406,8 +407,13 @@ impl Inner {
             denials.record(denial);
             return Err(error);
         }
+        if let Some(denial) = context.held.refusal(request.plugin, request.tool) {
+            let error = Error::denied(denial.to_string());
+            denials.record(denial);
+            return Err(error);
+        }
         if context.delegation.len() > DELEGATION_MAX_DEPTH {
-            return Err(Error::limit(format!("tools called tools more than {DELEGATION_MAX_DEPTH} deep")));
+            return Err(too_deep());
         }
         if plugin.spec.asks(request.tool) && !request.approved {
             let denial = Denial::approval(request.plugin, request.tool);

@@ -5,7 +5,8 @@ use std::{pin::Pin, sync::Arc};
 use remit_bindings::tool::remit::tool::types as wit;
 use remit_core::{
     Error, Kind,
-    plugin::{Effect, text::visible},
+    grant::{Holder, Resolved},
+    plugin::{AGENTS, Effect, text::visible},
 };
 
 use super::{Inner, Request};
@@ -24,9 +25,14 @@ impl Dispatch for Inner {
             let mut context = self.context(caller.context.principal.clone(), caller.context.role.clone()).map_err(failed)?;
             context.delegation.clone_from(&caller.context.delegation);
             context.delegation.push(format!("{}/{}", caller.rights.resolved.plugin, caller.tool));
+            let Resolved { plugin: calling, declared, granted, .. } = &caller.rights.resolved;
+            context.held = caller.context.held.through(Holder::plugin(calling, declared, granted));
             (context.session, context.turn) = (caller.context.session, caller.context.turn);
             context.time_zone.clone_from(&caller.context.time_zone);
             context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
+            if plugin == AGENTS {
+                return Err(wit::Failure::InvalidArguments("agents are called by agents alone, not by tools".to_owned()));
+            }
             let request = Request { events: caller.events.clone(), ..Request::new(&caller.project, plugin, tool, arguments) };
             if caller.rights.resolved.effect == Effect::Read && !self.reads(&request) {
                 return Err(wit::Failure::Denied(format!(

@@ -131,6 +131,7 @@ impl Agents {
             grace_ms: limits.deadline_ms,
             time_zone: "UTC".to_owned(),
             delegation: Vec::new(),
+            held: Default::default(),
         };
         let machine = Machine::start(start, 0, Timestamp(0), std::collections::BTreeMap::new())?;
         let state = AgentState::new(Arc::new(Mutex::new(machine)), limits.memory_bytes(), &Ring::default(), None);

@@ -4,25 +4,26 @@ use std::{
     collections::HashMap,
     future::Future,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use remit_core::{
     Error, Kind, Result,
     clock::Timestamp,
-    grant::Resolved,
+    grant::{Chain, Holder},
     id::SessionId,
     identity::Context,
     journal::{Line, Machine, Outcome, TurnStart},
     limit::GUEST_TEXT_MAX_CHARS,
-    plugin::{Effect, text::visible},
+    plugin::text::visible,
     store::{Claim, Component, SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState},
 };
 use wasmtime::Store;
 
 use super::{
-    AgentState, Patience, Ran, TurnEnd,
+    AgentState, LOOK_EVERY, Patience, Ran, TurnEnd,
     agents::Linked,
+    called::Calls,
     journal::{Journal, Standing},
     stop::Stop,
     turn::{Grace, Turn},
@@ -30,14 +31,12 @@ use super::{
 };
 use crate::{
     capability::{Denials, Events, stdio::Ring},
-    engine::{Failed, Permit},
+    engine::{Engine, Failed, Permit},
     host::Inner,
     plugin::Loaded,
     workspace::Captured,
 };
 
-/// How often the store is asked whether somebody decided something, or took the session away.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Records that are read at once.
 const PAGE: u32 = 10_000;
 
@@ -121,14 +120,21 @@ impl Drop for Running {
     }
 }
 
+/// What an instance runs in; held until it is gone.
+enum Place {
+    Own(#[expect(dead_code, reason = "held until it is dropped")] Permit),
+    Callers(#[expect(dead_code, reason = "held until it is dropped")] tokio::sync::OwnedMutexGuard<()>),
+}
+
 /// A turn to be run: the agent, for whom, and where its records go.
 pub(super) struct Drive<'a> {
     pub(super) host: Arc<Inner>,
     pub(super) agent: Arc<Loaded>,
-    pub(super) root: std::path::PathBuf,
     pub(super) context: &'a Context,
     pub(super) patience: Patience,
     pub(super) events: Option<Events>,
+    /// Where the turn is called from, when an agent calls it.
+    pub(super) calls: Option<&'a Calls>,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) claim: Claim,
 }
@@ -186,8 +192,9 @@ impl Drive<'_> {
             }
         };
         let spec = &self.agent.spec;
-        let principal = row.principal.clone();
-        let rights = Resolved::new(spec.name.as_str(), Effect::Once, spec.declared.clone(), spec.granted.clone(), &principal, &self.root);
+        if row.caller.is_some() && machine.turn().held.is_empty() {
+            return Err(Error::host("a turn that an agent called does not say what its callers could call", row.id));
+        }
         let delegation = machine.turn().delegation.clone();
         Ok(Turn {
             grace: Grace::new(Duration::from_millis(machine.turn().grace_ms)),
@@ -195,10 +202,13 @@ impl Drive<'_> {
             journal: Journal::new(row, self.store.clone(), clock, machine, open),
             project: row.project.clone(),
             agent: spec.name.to_string(),
-            principal,
+            principal: row.principal.clone(),
             role: self.context.role.clone(),
             delegation,
-            rights,
+            caller: row.caller.clone(),
+            patient: self.patience.people || self.calls.is_some_and(|calls| calls.patient),
+            place_of_called: Arc::default(),
+            called_waits: Mutex::default(),
             denials: denials.clone(),
             events: self.events.clone(),
             decided: Mutex::new(self.decisions().await?),
@@ -227,12 +237,22 @@ impl Drive<'_> {
             grace_ms: spec.limits.deadline_ms,
             time_zone: begin.time_zone,
             delegation: self.context.delegation.clone(),
+            held: Chain::start(
+                &self.context.held,
+                &self.claim.row.principal,
+                &self.context.role,
+                Holder::plugin(spec.name.as_str(), &spec.declared, &spec.granted),
+            ),
         })
     }
 
     async fn decisions(&self) -> Result<HashMap<remit_core::id::WaitId, Outcome>> {
         let waits = self.store.wait_list(self.claim.row.project.clone(), Some(self.claim.row.id), false).await?;
-        Ok(waits.into_iter().filter(|wait| wait.state == WaitState::Decided).filter_map(|wait| Some((wait.id, wait.outcome?))).collect())
+        Ok(waits
+            .into_iter()
+            .filter(|wait| wait.state == WaitState::Decided && wait.session == self.claim.row.id)
+            .filter_map(|wait| Some((wait.id, wait.outcome?)))
+            .collect())
     }
 
     async fn open_waits(&self) -> Result<Vec<WaitRow>> {
@@ -292,7 +312,7 @@ impl Drive<'_> {
         // The start of a turn is durable before any of its code runs.
         turn.journal.write(Standing::running()).await.map_err(Stop::Host)?;
         let Some(from) = &start.migrates_from else { return Ok(Ok(())) };
-        let (linked, _permit) = self.admit(turn).await.map_err(Stop::Host)?;
+        let (linked, _place) = self.admit(turn).await.map_err(Stop::Host)?;
         let Some(migrate) = &linked.migrate else { return Ok(Ok(())) };
         let store = kept.insert(self.store(turn, start, output, true)?);
         let guest = migrate.instantiate_async(&mut *store).await?;
@@ -306,19 +326,19 @@ impl Drive<'_> {
         output: &Ring,
         kept: &mut Option<Store<AgentState>>,
     ) -> wasmtime::Result<Result<String, String>> {
-        let (linked, _permit) = self.admit(turn).await.map_err(Stop::Host)?;
+        let (linked, _place) = self.admit(turn).await.map_err(Stop::Host)?;
         let store = kept.insert(self.store(turn, start, output, false)?);
         let guest = linked.turn.instantiate_async(&mut *store).await?;
         guest.remit_agent_handler().call_turn(&mut *store, &start.input).await
     }
 
     /// The agent's code, and a place to run it in.
-    async fn admit(&self, turn: &Turn) -> Result<(&Linked, Permit)> {
+    async fn admit(&self, turn: &Turn) -> Result<(&Linked, Place)> {
         let agents = self.host.agents()?;
         let linked = self.agent.link_agent(agents).await?;
-        let permit = agents.engine.admit(turn.grace.deadline()).await?;
+        let place = self.place(&agents.engine, turn.grace.deadline()).await?;
         turn.grace.renew();
-        Ok((linked, permit))
+        Ok((linked, place))
     }
 
     fn store(&self, turn: &Arc<Turn>, start: &TurnStart, output: &Ring, migrates: bool) -> Result<Store<AgentState>, Stop> {
@@ -327,6 +347,16 @@ impl Drive<'_> {
         state.migrates = migrates;
         let deadline = turn.clone();
         Ok(self.host.agents().map_err(Stop::Host)?.engine.agent_store(state, move || deadline.grace.deadline()))
+    }
+
+    /// A place among the turns in flight. A turn that was called never waits for one: its caller, which waits for it, may have the last.
+    /// Where none is free it runs in its caller's, one such turn at a time, so that a place has to have room for one chain.
+    async fn place(&self, engine: &Engine, deadline: Instant) -> Result<Place> {
+        let Some(calls) = self.calls else { return Ok(Place::Own(engine.admit(deadline).await?)) };
+        match engine.try_admit() {
+            Some(permit) => Ok(Place::Own(permit)),
+            None => Ok(Place::Callers(calls.place.clone().lock_owned().await)),
+        }
     }
 
     /// Records how the turn ended; `None` when it waits.
@@ -418,7 +448,7 @@ impl Drive<'_> {
             }
             seen = version;
             match self.store.session_get(id).await {
-                Ok(Some(row)) if row.status == Status::Killed => return Error::new(Kind::Conflict, killed(&row.detail)),
+                Ok(Some(row)) if row.status == Status::Killed => return killed(&row.detail),
                 Ok(Some(row)) if row.epoch == epoch => {}
                 Ok(_) => return Error::new(Kind::Conflict, "the session was taken over"),
                 Err(error) => return error,
@@ -440,13 +470,13 @@ impl Drive<'_> {
             return Ok(false);
         }
         tokio::select! {
-            woken = self.watch(due) => woken.map(|()| true),
+            woken = self.watch(waits, due) => woken.map(|()| true),
             error = self.taken_away() => Err(error),
         }
     }
 
-    /// Waits for a decision, or for `due`.
-    async fn watch(&self, due: Option<Timestamp>) -> Result<()> {
+    /// Waits until one of `waits` is open no more, also in a session that the turn called, or for `due`.
+    async fn watch(&self, waits: &[WaitRow], due: Option<Timestamp>) -> Result<()> {
         let mut seen = None;
         loop {
             if due.is_some_and(|due| self.host.services().clock.now() >= due) {
@@ -455,7 +485,9 @@ impl Drive<'_> {
             let version = self.store.version().await?;
             if seen != Some(version) {
                 seen = Some(version);
-                if self.open_waits().await?.iter().any(|wait| wait.state == WaitState::Decided) {
+                let now = self.open_waits().await?;
+                let is_open = |wait: &WaitRow| now.iter().any(|now| now.id == wait.id && now.state == WaitState::Open);
+                if !waits.iter().all(is_open) {
                     return Ok(());
                 }
             }
@@ -464,8 +496,8 @@ impl Drive<'_> {
     }
 }
 
-pub(super) fn killed(detail: &str) -> String {
-    format!("the session was killed {detail}").trim_end().to_owned()
+pub(super) fn killed(detail: &str) -> Error {
+    Error::new(Kind::Conflict, format!("the session was killed {detail}").trim_end()).code("E-KILLED")
 }
 
 /// All records of a session from `from` on.

@@ -187,7 +187,9 @@ impl HostCallGroup for AgentState {
 
     async fn drop(&mut self, group: Resource<CallGroup>) -> wasmtime::Result<()> {
         let CallGroup(number) = self.table.delete(group)?;
-        Ok(self.acting()?.drop_group(number)?)
+        let turn = self.acting()?;
+        let called = turn.drop_group(number)?;
+        Ok(turn.kill_called(&called).await?)
     }
 }
 

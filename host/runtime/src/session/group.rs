@@ -1,7 +1,7 @@
 //! Call groups: calls side by side, whose results the agent takes in the order that the journal has.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, PoisonError},
 };
 
@@ -13,6 +13,7 @@ use remit_core::{
 use tokio::sync::watch;
 
 use super::{
+    called::agent_of,
     journal::Standing,
     stop::Stop,
     turn::{Turn, refused},
@@ -25,6 +26,8 @@ pub(crate) struct Groups {
     next: u32,
     /// Calls that run.
     running: usize,
+    /// Calls of agents whose turns wait: they do not run, and have not ended.
+    waiting: BTreeSet<u32>,
     /// Why results are not recorded any more.
     broken: Option<Stop>,
 }
@@ -36,6 +39,8 @@ struct Group {
     started: u32,
     /// Operations that were not taken, each with its number in the group.
     open: Vec<(u32, u32)>,
+    /// The keys of those that call agents.
+    agents: BTreeMap<u32, String>,
     /// Ends the calls that run.
     let_go: watch::Sender<bool>,
 }
@@ -59,6 +64,7 @@ impl Turn {
         let before = self.journal.machine().start_call(tool, arguments).map_err(Stop::Turn)?;
         let op = match before {
             Some((op, call)) => {
+                self.note_agent(group, op, &call);
                 if !self.journal.machine().ended(op) {
                     self.go(group, op, call, true);
                 }
@@ -84,6 +90,7 @@ impl Turn {
         match planned {
             Ok(planned) => {
                 let op = self.begin(planned.call.clone()).await?;
+                self.note_agent(group, op, &planned.call);
                 self.go(group, op, planned.call, false);
                 Ok(op)
             }
@@ -92,6 +99,14 @@ impl Turn {
                 self.end_beside(op, refused(&refusal)).await?;
                 Ok(op)
             }
+        }
+    }
+
+    fn note_agent(&self, group: u32, op: u32, call: &ToolCall) {
+        if agent_of(&call.tool).is_some()
+            && let Some(group) = self.groups().groups.get_mut(&group)
+        {
+            group.agents.insert(op, call.key.clone());
         }
     }
 
@@ -109,6 +124,10 @@ impl Turn {
             };
             let recorded = match ended {
                 Ok(outcome) => turn.end_beside(op, outcome).await,
+                Err(Stop::Waiting) => {
+                    turn.groups().waiting.insert(op);
+                    return;
+                }
                 Err(stop) => Err(stop),
             };
             if let Err(stop) = recorded {
@@ -150,9 +169,15 @@ impl Turn {
             };
             match taken {
                 Some((op, outcome)) => return Ok(Some((self.close(group, op)?, outcome))),
+                None if self.all_wait(&among) => return Err(self.suspend().await),
                 None => changed.await,
             }
         }
+    }
+
+    fn all_wait(&self, ops: &[u32]) -> bool {
+        let groups = self.groups();
+        ops.iter().all(|op| groups.waiting.contains(op))
     }
 
     fn close(&self, group: u32, op: u32) -> Result<u32, Stop> {
@@ -163,19 +188,20 @@ impl Turn {
         Ok(group.open.remove(at).1)
     }
 
-    /// The agent lets go of a group: what still runs is ended.
-    pub(super) fn drop_group(&self, group: u32) -> Result<(), Stop> {
-        let Some(group) = self.groups().groups.remove(&group) else { return Ok(()) };
+    /// The agent lets go of a group: what still runs is ended. Returns the keys of the calls of agents among it.
+    pub(super) fn drop_group(&self, group: u32) -> Result<Vec<String>, Stop> {
+        let Some(mut group) = self.groups().groups.remove(&group) else { return Ok(Vec::new()) };
         group.let_go.send_replace(true);
         let now = self.journal.now();
         let mut machine = self.journal.machine();
-        group.open.iter().try_for_each(|(op, _)| machine.cancel(*op, now).map_err(Stop::Turn))
+        group.open.iter().try_for_each(|(op, _)| machine.cancel(*op, now).map_err(Stop::Turn))?;
+        Ok(group.open.iter().filter_map(|(op, _)| group.agents.remove(op)).collect())
     }
 
     /// Lets go of every group, in the order in which they were made, as the end of a turn does.
     pub(super) fn drop_groups(&self) -> Result<(), Stop> {
         let numbers: Vec<u32> = self.groups().groups.keys().copied().collect();
-        numbers.into_iter().try_for_each(|number| self.drop_group(number))
+        numbers.into_iter().try_for_each(|number| self.drop_group(number).map(drop))
     }
 
     /// Waits until no call of a group runs.

@@ -205,6 +205,7 @@ impl Host {
             key: None,
             at,
             parent,
+            caller: None,
         })
     }
 

@@ -4,6 +4,7 @@
 //! crash, and after a wait, the agent's code runs again from the start of the turn and is answered from there.
 
 mod agents;
+mod called;
 mod content;
 mod decided;
 mod drive;
@@ -27,16 +28,18 @@ use remit_core::{
     identity::{Context, Role},
     journal::{Body, Outcome, Record},
     limit::{INPUT_MAX_BYTES, KEY_MAX_BYTES, QUESTION_MAX_BYTES, TURN_INPUT_MAX_BYTES},
-    plugin::{Kind as PluginKind, text::visible},
-    store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow},
+    plugin::{AGENTS, Kind as PluginKind, text::visible},
+    store::{Called, Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow},
 };
 
 pub use agents::AgentState;
 pub(crate) use agents::{Agents, Linked as LinkedAgent};
+use called::Calls;
 pub use content::{Content, Named};
 use decided::About;
 use drive::records;
 use queue::Asked;
+pub(crate) use turn::too_deep;
 
 use crate::{
     capability::{Event, Events},
@@ -44,7 +47,9 @@ use crate::{
     plugin::{Loaded, Plugin},
 };
 
-/// Sessions of a principal that are listed at once.
+/// How often the store is asked whether somebody decided something, or took a session away.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Sessions that are listed at once.
 const PAGE_SESSIONS: u32 = 1000;
 
 /// An input for an agent, or the wish that a turn goes on.
@@ -137,7 +142,7 @@ impl Host {
         let (_in_flight, mut killed) = inner.enter()?;
         tokio::select! {
             biased;
-            ran = inner.run_turn(context, request) => ran,
+            ran = inner.run_turn(context, request, None) => ran,
             _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the turn, which can be gone on with")),
         }
     }
@@ -259,12 +264,15 @@ impl Host {
             }
             Err(error) => return Err(error),
         }
+        let under = SessionFilter { project: project.to_owned(), called: Called::Under(id), limit: u32::MAX, ..SessionFilter::default() };
         let erase = async || {
+            let under = store.session_list(under).await?;
             store.session_erase(id).await?;
-            match workspaces {
-                Some(workspaces) => workspaces.erase_session(project, id).await,
-                None => Ok(()),
+            let Some(workspaces) = workspaces else { return Ok(()) };
+            for id in under.iter().map(|row| row.id).chain([id]) {
+                workspaces.erase_session(project, id).await?;
             }
+            Ok(())
         };
         self.inner().decided(context, project, Decided::Erase, About::Session(id), erase).await
     }
@@ -368,9 +376,9 @@ impl Inner {
         row.filter(|row| row.project == project && may_see(context, &row.principal)).ok_or_else(|| absent(id))
     }
 
-    async fn run_turn(self: &Arc<Self>, context: &Context, request: &RunRequest<'_>) -> Result<Ran> {
+    async fn run_turn(self: &Arc<Self>, context: &Context, request: &RunRequest<'_>, calls: Option<&Calls>) -> Result<Ran> {
         let store = self.session_store()?;
-        let (root, agent) = self.find_agent(context, request)?;
+        let agent = self.find_agent(context, request)?;
         for (what, text) in [("key", request.key), ("name", request.name)] {
             if let Some(text) = text.filter(|text| text.is_empty() || text.len() > KEY_MAX_BYTES) {
                 return Err(Error::invalid(format!("a {what} of {} bytes is not accepted: from 1 to {KEY_MAX_BYTES}", text.len())));
@@ -385,32 +393,43 @@ impl Inner {
             (None, Some(input)) if request.name.is_none() => agent.turn_input(input)?,
             _ => {}
         }
-        let row = self.session_for(context, request, store).await?;
+        let row = self.session_for(context, request, store, calls).await?;
         if let (Some(key), Some(input)) = (request.key, request.input)
             && let Some(seq) = store.session_turn(row.id, key.to_owned()).await?
             && let Some(ran) = self.repeated(store, &row, seq, Some(input)).await?
         {
             return Ok(ran);
         }
-        Asked { host: self, context, request, store, root, agent, id: row.id }.run().await
+        Asked { host: self, context, request, calls, store, agent, id: row.id }.run().await
     }
 
     /// The agent, which the principal may run.
-    fn find_agent(&self, context: &Context, request: &RunRequest<'_>) -> Result<(std::path::PathBuf, Arc<crate::plugin::Loaded>)> {
-        let call = crate::host::Request::new(request.project, request.agent, "", "{}");
-        let (root, agent) = self.find_plugin(&call)?;
-        if agent.spec.kind != PluginKind::Agent {
-            let error = Error::invalid(format!("`{}` is no agent", visible(request.agent, 64)));
-            return Err(error.hint(format!("call one of its tools: remit call {} TOOL", agent.spec.name)));
-        }
-        if !context.role.allows(request.agent, request.agent) {
+    fn find_agent(&self, context: &Context, request: &RunRequest<'_>) -> Result<Arc<Loaded>> {
+        let agent = self.agent(request.project, request.agent)?;
+        if !context.role.allows(AGENTS, request.agent) {
             let denial = Denial::role(request.agent, request.agent, &context.principal.to_string());
             return Err(Error::denied(denial.to_string()).hint("give the principal a role with this agent in `[roles]` of `remit.toml`"));
         }
-        Ok((root, agent))
+        Ok(agent)
     }
 
-    async fn session_for(&self, context: &Context, request: &RunRequest<'_>, store: &Arc<dyn SessionStore>) -> Result<SessionRow> {
+    /// The agent `name` of a project.
+    fn agent(&self, project: &str, name: &str) -> Result<Arc<Loaded>> {
+        let (_, agent) = self.find_plugin(&crate::host::Request::new(project, name, "", "{}"))?;
+        if agent.spec.kind != PluginKind::Agent {
+            let error = Error::invalid(format!("`{}` is no agent", visible(name, 64)));
+            return Err(error.hint(format!("call one of its tools: remit call {} TOOL", agent.spec.name)));
+        }
+        Ok(agent)
+    }
+
+    async fn session_for(
+        &self,
+        context: &Context,
+        request: &RunRequest<'_>,
+        store: &Arc<dyn SessionStore>,
+        calls: Option<&Calls>,
+    ) -> Result<SessionRow> {
         if let Some(id) = request.session {
             let row = self.visible_session(context, request.project, id).await?;
             own(&row, context)?;
@@ -425,10 +444,15 @@ impl Inner {
             project: request.project.to_owned(),
             agent: request.agent.to_owned(),
             principal: context.principal.clone(),
-            // A name and a key are different words for a session, so that neither is taken for the other.
-            key: request.name.map(|name| format!("name {name}")).or_else(|| request.key.map(|key| format!("key {key}"))),
+            // A name, a key and a call are different words for a session, so that none is taken for another.
+            key: match (calls, request.name) {
+                (Some(calls), _) => Some(format!("call {}", calls.caller.key)),
+                (None, Some(name)) => Some(format!("name {name}")),
+                (None, None) => request.key.map(|key| format!("key {key}")),
+            },
             at,
             parent: None,
+            caller: calls.map(|calls| calls.caller.clone()),
         };
         store.session_create(new).await
     }

@@ -13,9 +13,10 @@ use remit_core::{
 };
 
 use super::{
-    Ran, RunRequest, TurnEnd, absent,
+    LOOK_EVERY, Ran, RunRequest, TurnEnd, absent,
+    called::Calls,
     decided::About,
-    drive::{Begin, Drive, LOOK_EVERY, Owned, killed},
+    drive::{Begin, Drive, Owned, killed},
     ways_out,
 };
 use crate::{host::Inner, plugin::Loaded};
@@ -29,7 +30,8 @@ pub(super) struct Asked<'a> {
     pub(super) context: &'a Context,
     pub(super) request: &'a RunRequest<'a>,
     pub(super) store: &'a Arc<dyn SessionStore>,
-    pub(super) root: std::path::PathBuf,
+    /// Where the input comes from, when an agent calls.
+    pub(super) calls: Option<&'a Calls>,
     pub(super) agent: Arc<Loaded>,
     pub(super) id: SessionId,
 }
@@ -68,7 +70,10 @@ impl Asked<'_> {
                 };
                 owned.during(work).await?
             }
-            Err(error) if error.kind == Kind::Conflict && self.request.input.is_some() => Step::Behind(self.hand_over().await?),
+            // A call waits for its own turn by itself.
+            Err(error) if error.kind == Kind::Conflict && self.request.input.is_some() && self.calls.is_none() => {
+                Step::Behind(self.hand_over().await?)
+            }
             Err(error) => return Err(error),
         };
         match step {
@@ -85,14 +90,15 @@ impl Asked<'_> {
                 Error::new(Kind::Conflict, format!("`{}` is in no turn: there is nothing to go on with", row.id)).code("E-IDLE")
             }),
             (Status::Idle, Some(input)) if row.queued == 0 => {
+                self.takes_inputs(row)?;
                 self.agent.turn_input(input)?;
                 let (key, time_zone) = (self.request.key.map(str::to_owned), self.context.time_zone.clone());
                 Ok(Next::Begin(Begin { input: input.to_owned(), key, time_zone, queued: false }))
             }
-            (Status::Idle, Some(input)) => self.queue(input).await.map(Next::Behind),
+            (Status::Idle, Some(input)) => self.queue(row, input).await.map(Next::Behind),
             (_, None) => Ok(Next::GoOn),
             (_, Some(input)) if self.begins(row).await? || self.answers(row, input).await? => Ok(Next::GoOn),
-            (_, Some(input)) => self.queue(input).await.map(Next::Behind),
+            (_, Some(input)) => self.queue(row, input).await.map(Next::Behind),
         }
     }
 
@@ -105,13 +111,13 @@ impl Asked<'_> {
         if in_turn && (self.begins(&row).await? || self.answers(&row, input).await?) {
             return Ok(Wanted::Turn(row.turn_seq));
         }
-        self.queue(input).await
+        self.queue(&row, input).await
     }
 
     /// Refuses a session that takes no part in anything any more.
     async fn takes_part(&self, row: &SessionRow) -> Result<()> {
         match row.status {
-            Status::Killed => Err(Error::new(Kind::Conflict, killed(&row.detail)).hint("begin another session")),
+            Status::Killed => Err(killed(&row.detail).hint("begin another session")),
             Status::Quarantined => {
                 let mut error = Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail))
                     .hint(format!("look at it: remit session show {}", row.id));
@@ -120,6 +126,13 @@ impl Asked<'_> {
             }
             Status::Idle | Status::Running | Status::Waiting => Ok(()),
         }
+    }
+
+    /// Refuses a session that was made for a call, unless it is that call.
+    fn takes_inputs(&self, row: &SessionRow) -> Result<()> {
+        let (Some(caller), None) = (&row.caller, self.calls) else { return Ok(()) };
+        let message = format!("`{}` was made by a call of {}: it takes no inputs of its own", row.id, caller.chain.join(" → "));
+        Err(Error::new(Kind::Conflict, message).hint(format!("begin another session: remit run {} INPUT", row.agent)))
     }
 
     /// Whether the turn that has not ended began with this very input.
@@ -151,7 +164,8 @@ impl Asked<'_> {
     }
 
     /// Puts the input behind those that wait. What it has no key for is given one, by which its turn is found.
-    async fn queue(&self, input: &str) -> Result<Wanted> {
+    async fn queue(&self, row: &SessionRow, input: &str) -> Result<Wanted> {
+        self.takes_inputs(row)?;
         // It would have its turn under whoever runs it then, with nothing of whom it came through.
         if !self.context.delegation.is_empty() {
             let error = Error::new(Kind::Conflict, format!("`{}` is in a turn that takes no input now", self.id));
@@ -264,8 +278,8 @@ impl Asked<'_> {
             Some(_) => self.agent.clone(),
             None => self.host.agent_of_turn(store.clone(), &claim.row, &self.agent, events.as_ref()).await?,
         };
-        let (root, context, patience) = (self.root.clone(), self.context, self.request.patience);
-        Drive { host, agent, root, context, patience, events, store, claim }.run(begin).await
+        let (context, patience, calls) = (self.context, self.request.patience, self.calls);
+        Drive { host, agent, context, patience, events, calls, store, claim }.run(begin).await
     }
 
     /// Waits until something changed in the store, or for a while.

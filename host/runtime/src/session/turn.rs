@@ -12,17 +12,17 @@ use std::{
 use remit_core::{
     Error, Kind, Result,
     clock::Timestamp,
-    grant::{Decision, Denial, Request as Right, Resolved, decide},
     id::WaitId,
     identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
     limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES},
     plugin::{Effect, text::visible_lines},
-    store::{OpenWait, WaitKind},
+    store::{Caller, OpenWait, WaitKind},
 };
 use tokio::sync::Notify;
 
 use super::{
+    called::agent_of,
     journal::{Journal, Standing},
     stop::Stop,
 };
@@ -41,7 +41,14 @@ pub(crate) struct Turn {
     pub(super) principal: Principal,
     pub(super) role: Role,
     pub(super) delegation: Vec<String>,
-    pub(super) rights: Resolved,
+    /// The call that this turn's session was made for.
+    pub(super) caller: Option<Caller>,
+    /// Whether somebody waits with the turn for as long as it takes.
+    pub(super) patient: bool,
+    /// Held by the one turn among those it calls that runs in this turn's own place.
+    pub(super) place_of_called: Arc<tokio::sync::Mutex<()>>,
+    /// What a turn that it called waits for, in words.
+    pub(super) called_waits: Mutex<Option<String>>,
     pub(super) denials: Denials,
     pub(super) events: Option<Events>,
     /// Decisions that were made while the turn did not run.
@@ -89,12 +96,12 @@ impl Turn {
         match step {
             CallStep::Ended(outcome) => Ok(outcome),
             CallStep::InFlight { op, call } => {
-                let outcome = self.settle(&call).await?;
-                self.end(op, outcome).await
+                let outcome = self.settle(&call).await;
+                self.ended(op, outcome).await
             }
             CallStep::New { approved } => self.new_call(tool, arguments, approved.as_ref()).await,
             CallStep::Waiting { op, wait } => match self.decision(&wait) {
-                None => self.suspend().await,
+                None => Err(self.suspend().await),
                 Some(outcome) => match (self.end_wait(op, &wait, outcome).await?, wait) {
                     (Outcome::Approved { .. }, Wait::Approval { call, .. }) => self.new_call(tool, arguments, call.as_ref()).await,
                     (refused, _) => Ok(refused),
@@ -113,8 +120,16 @@ impl Turn {
             return self.ask(planned.call).await;
         }
         let op = self.begin(planned.call.clone()).await?;
-        let outcome = self.execute(&planned.call).await?;
-        self.end(op, outcome).await
+        let outcome = self.execute(&planned.call).await;
+        self.ended(op, outcome).await
+    }
+
+    /// Records the end of a call, unless the turn that it called waits.
+    async fn ended(&self, op: u32, outcome: Result<Outcome, Stop>) -> Result<Outcome, Stop> {
+        match outcome {
+            Err(Stop::Waiting) => Err(self.suspend().await),
+            outcome => self.end(op, outcome?).await,
+        }
     }
 
     /// Records a new call. What changes something is durable before it happens.
@@ -182,23 +197,17 @@ impl Turn {
     /// Looks at a call before anything is recorded: may it be made, and what is it.
     pub(super) fn plan(&self, id: &str, arguments: &str) -> Result<Planned> {
         let (plugin, tool) = id.split_once('/').ok_or_else(|| Error::invalid("a tool is named `plugin/tool`"))?;
-        if let Decision::Deny(denial) = decide(&Right::Tool { plugin, tool }, &self.rights) {
-            let error = Error::denied(denial.to_string());
-            self.denials.record(denial);
-            return Err(error);
-        }
         // Asked here as well as at the call, so that no person is asked about what is refused anyway.
-        if !self.role.allows(plugin, tool) {
-            let denial = Denial::role(plugin, tool, &self.principal.to_string());
+        if let Some(denial) = self.held().refusal(plugin, tool) {
             let error = Error::denied(denial.to_string());
             self.denials.record(denial);
             return Err(error);
         }
         if self.delegation.len() >= DELEGATION_MAX_DEPTH {
-            return Err(Error::limit(format!("tools called tools more than {DELEGATION_MAX_DEPTH} deep")));
+            return Err(too_deep());
         }
         let request = Request::new(&self.project, plugin, tool, arguments);
-        let (digest, effect, asks) = self.host.describe(&request)?;
+        let (digest, effect, asks) = self.host.describe_called(&request)?;
         let call = ToolCall { tool: id.to_owned(), arguments: arguments.to_owned(), effect, digest, key: self.key() };
         Ok(Planned { call, asks })
     }
@@ -210,6 +219,9 @@ impl Turn {
     }
 
     pub(super) async fn execute(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+        if let Some(agent) = agent_of(&call.tool) {
+            return self.execute_agent(call, agent).await;
+        }
         let (context, request) = self.request(call)?;
         let ended = self.host.call_for_agent(&context, &request).await;
         let bytes = ended.metering.bytes_out;
@@ -220,11 +232,12 @@ impl Turn {
     }
 
     /// A recorded call as the host takes it.
-    fn request<'a>(&'a self, call: &'a ToolCall) -> Result<(Context, Request<'a>), Stop> {
+    pub(super) fn request<'a>(&'a self, call: &'a ToolCall) -> Result<(Context, Request<'a>), Stop> {
         let (plugin, tool) = call.tool.split_once('/').unwrap_or((&call.tool, ""));
         let mut context = self.host.context(self.principal.clone(), self.role.clone()).map_err(Stop::Host)?;
         context.delegation.clone_from(&self.delegation);
         context.delegation.push(self.agent.clone());
+        context.held = self.held();
         (context.session, context.turn) = (Some(self.journal.session), Some(self.journal.place()));
         context.idempotency_key = Some(call.key.clone());
         context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
@@ -248,7 +261,7 @@ impl Turn {
         match step {
             WaitStep::Ended(outcome) => Ok(outcome),
             WaitStep::Waiting { op, wait } => match self.decision(&wait) {
-                None => self.suspend().await,
+                None => Err(self.suspend().await),
                 Some(outcome) => self.end_wait(op, &wait, outcome).await,
             },
             WaitStep::New => self.open(asked).await,
@@ -285,7 +298,7 @@ impl Turn {
         let detail = title.clone();
         self.journal.opens(OpenWait { id, op, kind, title, details, call, due }).await;
         self.journal.write(Standing::waiting(detail)).await.map_err(Stop::Host)?;
-        self.suspend().await
+        Err(self.suspend().await)
     }
 
     async fn end_wait(&self, op: u32, wait: &Wait, outcome: Outcome) -> Result<Outcome, Stop> {
@@ -308,9 +321,15 @@ impl Turn {
     }
 
     /// Ends the instance; calls of groups that still run are waited for, so that their results are recorded.
-    async fn suspend(&self) -> Result<Outcome, Stop> {
-        self.groups_ended().await?;
-        Err(Stop::Waiting)
+    pub(super) async fn suspend(&self) -> Stop {
+        if let Err(stop) = self.groups_ended().await {
+            return stop;
+        }
+        let called = self.called_waits.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match called {
+            None => Stop::Waiting,
+            Some(detail) => self.journal.write(Standing::waiting(detail)).await.map_or_else(Stop::Host, |()| Stop::Waiting),
+        }
     }
 
     /// Tells the caller something, but not twice.
@@ -319,6 +338,11 @@ impl Turn {
             events(event);
         }
     }
+}
+
+/// A call by the last of as many callers as there may be.
+pub(crate) fn too_deep() -> Error {
+    Error::limit(format!("agents and tools called each other more than {DELEGATION_MAX_DEPTH} deep"))
 }
 
 /// How a call ended that could not be made.

@@ -3,6 +3,7 @@
 
 mod append;
 mod branch;
+mod called;
 mod claim;
 mod content;
 mod create;
@@ -88,6 +89,11 @@ mod sqlite {
         wait::of_another_session_is_not_used as wait_of_another_session_is_not_used,
         wait::is_cancelled_with_its_turn as wait_is_cancelled_with_its_turn,
         wait::is_listed_where_it_belongs as wait_is_listed_where_it_belongs,
+        called::sessions_are_listed_by_their_caller as called_sessions_are_listed_by_their_caller,
+        called::sessions_of_one_turn_are_bounded as called_sessions_of_one_turn_are_bounded,
+        called::a_kill_ends_what_is_in_a_turn_below as called_a_kill_ends_what_is_in_a_turn_below,
+        called::the_end_of_a_turn_ends_what_it_called as called_the_end_of_a_turn_ends_what_it_called,
+        called::sessions_are_erased_with_their_caller_and_not_before as called_sessions_are_erased_with_their_caller_and_not_before,
         list::is_newest_first_in_pages as list_is_newest_first_in_pages,
         list::filters as list_filters,
         ending::a_kill_refuses_the_owners_next_append as ending_a_kill_refuses_the_owners_next_append,

@@ -47,6 +47,7 @@ pub(crate) fn new(number: u64) -> NewSession {
         key: None,
         at: Timestamp(1_000_000 + number),
         parent: None,
+        caller: None,
     }
 }
 

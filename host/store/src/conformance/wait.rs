@@ -39,6 +39,7 @@ pub(super) fn is_opened_with_its_record(store: &dyn SessionStore) {
         project: "project".to_owned(),
         agent: "writer".to_owned(),
         principal: user("ada"),
+        caller: None,
         op: 7,
         kind: WaitKind::Approval,
         title: "a title".to_owned(),

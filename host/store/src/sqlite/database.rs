@@ -14,6 +14,7 @@ const APPLICATION_ID: i32 = 0x526d_6974;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_sessions.sql"),
     include_str!("../../migrations/0002_content.sql"),
+    include_str!("../../migrations/0003_callers.sql"),
     include_str!("../../migrations/0004_inputs.sql"),
     include_str!("../../migrations/0005_finished.sql"),
 ];

@@ -17,7 +17,7 @@ use super::{
         failure::{Failure, conflict},
         value::{ByName, Named as _, Unsigned},
     },
-    absent, chunk, content, input, owned, wait,
+    absent, called, chunk, content, input, owned, wait,
 };
 
 const INSERT: &str = "INSERT INTO records (session, branch, seq, at, link, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -60,6 +60,7 @@ pub(in crate::sqlite) fn append(connection: &Connection, append: &Append) -> Res
             return Err(conflict(format!("no turn of the session `{}` runs", append.session)).into());
         }
         end_turn(connection, &mut place, close)?;
+        called::kill_under(connection, append.session, "when the turn that called it ended", append.at)?;
     }
     keep(connection, &place, append.at, append.status, &append.detail)
 }
@@ -99,6 +100,7 @@ pub(in crate::sqlite) fn revert(
     connection.prepare_cached("DELETE FROM state WHERE session = ?1")?.execute([place.session])?;
     connection.prepare_cached("DELETE FROM workspaces WHERE session = ?1")?.execute([place.session])?;
     wait::cancel(connection, place.session)?;
+    called::kill_under(connection, id, "when the turn that called it was taken back", at)?;
     stand(connection, &mut place, after, at)
 }
 

@@ -1,6 +1,7 @@
 //! Sessions in tables. Each function runs in a transaction that its caller began.
 
 mod append;
+mod called;
 mod chunk;
 mod content;
 mod input;

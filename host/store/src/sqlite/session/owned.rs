@@ -14,7 +14,7 @@ use super::{
         failure::{Failure, conflict},
         value::{Named as _, Unsigned, parsed},
     },
-    absent, chunk, input,
+    absent, called, chunk, input,
     row::{Kept, find, list},
     wait,
 };
@@ -40,7 +40,7 @@ fn refuse_while_owned(connection: &Connection, kept: &Kept, asking: &Owner) -> R
     let pid: Option<u32> = connection.prepare_cached(sql)?.query_row([owner], |row| row.get(0)).optional()?;
     let id = kept.row.id;
     let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("the process {pid}"));
-    let error = conflict(format!("the session `{id}` is in use"));
+    let error = conflict(format!("the session `{id}` is in use")).code("E-IN-USE");
     Err(error.hint(format!("{holder} has it: wait for that one, or end the session: remit session kill {id}")).into())
 }
 
@@ -53,9 +53,10 @@ pub(in crate::sqlite) fn release(connection: &Connection, id: SessionId, epoch: 
     }
 }
 
-/// Ends a session for good.
+/// Ends a session for good, and those under it that are in a turn.
 pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &str, at: Timestamp) -> Result<(), Failure> {
     let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
+    called::kill_under(connection, id, detail, at)?;
     if kept.row.status == Status::Killed {
         return Ok(());
     }
@@ -65,8 +66,23 @@ pub(in crate::sqlite) fn kill(connection: &Connection, id: SessionId, detail: &s
     wait::cancel(connection, kept.session)
 }
 
-/// Removes a session with everything of it.
+/// Removes a session with everything of it, and those under it.
 pub(in crate::sqlite) fn erase(connection: &Connection, id: SessionId, owner: &Owner) -> Result<(), Failure> {
+    let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
+    // The call would be made again, and with it all that this session did.
+    if let Some(caller) = &kept.row.caller
+        && find(connection, caller.session)?.is_some()
+    {
+        let error = conflict(format!("the session `{id}` belongs to a call of `{}` and goes with it", caller.session));
+        return Err(error.hint(format!("erase the outermost one: remit session erase {}", caller.root)).into());
+    }
+    for id in called::under(connection, id)? {
+        erase_one(connection, id, owner)?;
+    }
+    erase_one(connection, id, owner)
+}
+
+fn erase_one(connection: &Connection, id: SessionId, owner: &Owner) -> Result<(), Failure> {
     let kept = find(connection, id)?.ok_or_else(|| absent(id))?;
     refuse_while_owned(connection, &kept, owner)?;
     super::content::erase(connection, kept.session)?;
@@ -86,7 +102,7 @@ fn give_back(connection: &Connection) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Removes the sessions that `filter` names and nobody runs.
+/// Removes the sessions that `filter` names and nobody runs, and those under them.
 pub(in crate::sqlite) fn prune(connection: &Connection, filter: &SessionFilter, owner: &Owner) -> Result<Vec<SessionRow>, Failure> {
     let over = |status: &Status| matches!(status, Status::Idle | Status::Killed | Status::Quarantined);
     if filter.status.is_empty() || !filter.status.iter().all(over) {
@@ -99,8 +115,10 @@ pub(in crate::sqlite) fn prune(connection: &Connection, filter: &SessionFilter, 
         let Some(last) = page.last() else { break };
         rest.before = Some(last.id);
         for row in page {
+            let under = called::under(connection, row.id)?.into_iter().map(|id| find(connection, id));
+            let under = under.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?;
             match erase(connection, row.id, owner) {
-                Ok(()) => pruned.push(row),
+                Ok(()) => pruned.extend([row].into_iter().chain(under.into_iter().map(|kept| kept.row))),
                 Err(Failure::Refused(error)) if error.kind == Kind::Conflict => {}
                 Err(failure) => return Err(failure),
             }
@@ -124,7 +142,7 @@ pub(in crate::sqlite) fn erase_principal(
     let ids = statement.query_map(params![project, principal.to_string()], |row| parsed(row, "id"))?;
     let ids: Vec<SessionId> = ids.collect::<rusqlite::Result<_>>()?;
     for id in &ids {
-        erase(connection, *id, owner)?;
+        erase_one(connection, *id, owner)?;
     }
     erase_spaces(connection, project, &format!("user/{principal}"))?;
     Ok(ids.len() as u64)

@@ -4,7 +4,7 @@ use remit_core::{
     Error,
     id::SessionId,
     journal::Link,
-    store::{Component, NewSession, SessionFilter, SessionRow, Status},
+    store::{Called, Component, NewSession, SessionFilter, SessionRow, Status},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
@@ -12,6 +12,7 @@ use super::super::{
     failure::{Failure, conflict},
     value::{Named as _, Unsigned, named, parsed, parsed_if, time, unsigned},
 };
+use super::called;
 
 /// A session as it is kept.
 pub(in crate::sqlite) struct Kept {
@@ -53,6 +54,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Kept> {
             queued: row.get("queued")?,
             left_by: left_by.map(|digest| Component { digest, version }),
             parent: parent.map(|parent| Ok::<_, rusqlite::Error>((parent, unsigned(row, "parent_seq")?))).transpose()?,
+            caller: called::caller(row)?,
         },
     })
 }
@@ -75,9 +77,12 @@ pub(in crate::sqlite) fn create(connection: &Connection, new: &NewSession) -> Re
     if find(connection, new.id)?.is_some() {
         return Err(conflict(format!("the session `{}` is there already", new.id)).into());
     }
-    let sql = "INSERT INTO sessions (id, project, agent, principal, request, created, parent, parent_seq, updated, status, detail, epoch,
-            branch, next_seq, turn_seq, turns, bytes, head)
-        VALUES (:id, :project, :agent, :principal, :request, :at, :parent, :parent_seq, :at, :status, '', 0, 0, 0, 0, 0, 0, :head)";
+    let caller = new.caller.as_ref();
+    caller.map_or(Ok(()), |caller| called::refuse_too_many(connection, caller))?;
+    let sql = "INSERT INTO sessions (id, project, agent, principal, request, created, parent, parent_seq, caller, caller_key, root,
+            root_turn, chain, updated, status, detail, epoch, branch, next_seq, turn_seq, turns, bytes, head)
+        VALUES (:id, :project, :agent, :principal, :request, :at, :parent, :parent_seq, :caller, :caller_key, :root, :root_turn, :chain,
+            :at, :status, '', 0, 0, 0, 0, 0, 0, :head)";
     connection.prepare_cached(sql)?.execute(named_params! {
         ":id": new.id.to_string(),
         ":project": new.project,
@@ -87,6 +92,11 @@ pub(in crate::sqlite) fn create(connection: &Connection, new: &NewSession) -> Re
         ":at": Unsigned(new.at.0),
         ":parent": new.parent.map(|(id, _)| id.to_string()),
         ":parent_seq": new.parent.map(|(_, seq)| Unsigned(seq)),
+        ":caller": caller.map(|caller| caller.session.to_string()),
+        ":caller_key": caller.map(|caller| caller.key.as_str()),
+        ":root": caller.map(|caller| caller.root.to_string()),
+        ":root_turn": caller.map(|caller| Unsigned(caller.root_turn)),
+        ":chain": caller.map(|caller| serde_json::json!(caller.chain).to_string()),
         ":status": Status::Idle.name(),
         ":head": Link::default(),
     })?;
@@ -102,10 +112,16 @@ const END: &str = "ses_~";
 
 /// Sessions, newest first.
 pub(in crate::sqlite) fn list(connection: &Connection, filter: &SessionFilter) -> Result<Vec<SessionRow>, Failure> {
-    // Two texts, so that each has an index that gives its order.
+    // A text for each, so that each has an index that gives its order.
     let of = if filter.principal.is_some() { "principal = :principal" } else { ":principal IS NULL" };
+    let (under, called, by) = match filter.called {
+        Called::Any => ("", ":id IS NULL", None),
+        Called::No => ("", "caller IS NULL AND :id IS NULL", None),
+        Called::By(id) => ("", "caller = :id", Some(id)),
+        Called::Under(id) => (called::UNDER, "session IN (SELECT session FROM under)", Some(id)),
+    };
     let sql = format!(
-        "{SELECT} WHERE project = :project AND {of} AND id < :before AND (:until IS NULL OR updated <= :until)
+        "{under} {SELECT} WHERE project = :project AND {of} AND {called} AND id < :before AND (:until IS NULL OR updated <= :until)
             AND (:any OR status IN (SELECT value FROM json_each(:status)))
         ORDER BY id DESC LIMIT :limit"
     );
@@ -115,6 +131,7 @@ pub(in crate::sqlite) fn list(connection: &Connection, filter: &SessionFilter) -
         named_params! {
             ":project": filter.project,
             ":principal": filter.principal.as_ref().map(ToString::to_string),
+            ":id": by.map(|id| id.to_string()),
             ":before": filter.before.map_or_else(|| END.to_owned(), |id| id.to_string()),
             ":until": filter.until.map(|until| Unsigned(until.0)),
             ":any": status.is_empty(),

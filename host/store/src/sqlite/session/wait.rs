@@ -12,12 +12,14 @@ use super::super::{
     failure::{Failure, conflict},
     value::{Named as _, Unsigned, json_if, named, parsed, time},
 };
+use super::called;
 
 /// Most waits that are listed at once.
 const LIST_MAX: u32 = 1000;
 
 const COLUMNS: &str = "waits.id, waits.op, waits.kind, waits.title, waits.details, waits.call, waits.asked, waits.due, waits.state,
-    waits.outcome, waits.decided, sessions.id AS of, sessions.project, sessions.agent, sessions.principal";
+    waits.outcome, waits.decided, sessions.id AS of, sessions.project, sessions.agent, sessions.principal, sessions.caller,
+    sessions.caller_key, sessions.root, sessions.root_turn, sessions.chain";
 
 fn wait(row: &Row<'_>) -> rusqlite::Result<WaitRow> {
     Ok(WaitRow {
@@ -26,6 +28,7 @@ fn wait(row: &Row<'_>) -> rusqlite::Result<WaitRow> {
         project: row.get("project")?,
         agent: row.get("agent")?,
         principal: parsed(row, "principal")?,
+        caller: called::caller(row)?,
         op: row.get("op")?,
         kind: named(row, "kind")?,
         title: row.get("title")?,
@@ -53,15 +56,18 @@ pub(in crate::sqlite) fn list(
     all: bool,
 ) -> Result<Vec<WaitRow>, Failure> {
     // One text for each, so that each has an index.
-    let of = if session.is_some() { "sessions.id = :session" } else { ":session IS NULL" };
+    let (under, of) = match session {
+        Some(_) => (called::UNDER, "waits.session IN (SELECT session FROM sessions WHERE id = :id UNION SELECT session FROM under)"),
+        None => ("", ":id IS NULL"),
+    };
     let which = if all { "" } else { "AND waits.state IN ('open', 'decided')" };
     let sql = format!(
-        "SELECT {COLUMNS} FROM waits JOIN sessions USING (session) WHERE waits.project = :project AND {of} {which}
+        "{under} SELECT {COLUMNS} FROM waits JOIN sessions USING (session) WHERE waits.project = :project AND {of} {which}
         ORDER BY waits.id LIMIT {LIST_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql)?;
     let session = session.map(|id| id.to_string());
-    let rows = statement.query_map(named_params! { ":project": project, ":session": session }, wait)?;
+    let rows = statement.query_map(named_params! { ":project": project, ":id": session }, wait)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 

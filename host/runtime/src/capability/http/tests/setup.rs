@@ -146,6 +146,7 @@ impl Setup {
             principal: "user:ada".parse().unwrap(),
             role: Role::Owner,
             delegation: Vec::new(),
+            held: Default::default(),
             session: None,
             turn: None,
             idempotency_key: self.key.clone(),

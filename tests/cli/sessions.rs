@@ -263,3 +263,34 @@ fn a_workspace_is_granted_and_a_large_result_is_kept() {
     let left: Vec<_> = folders.map(|name| name.to_string_lossy().into_owned()).collect();
     assert!(left.contains(&session) && !left.iter().any(|name| name.contains(&imported)), "{left:?}");
 }
+
+#[test]
+fn an_agent_that_another_one_called_is_seen_decided_and_gone_on_with_from_its_caller() {
+    let shell = project();
+    shell.write("boss.wasm", fixture("agent"));
+    for command in [
+        ["add", "boss.wasm", "--yes"].as_slice(),
+        &["grant", "boss", "tools", "agents/scripted", "--yes"],
+        &["grant", "boss", "tools", "counter/*", "--yes"],
+    ] {
+        assert!(shell.run(command).status.success(), "{command:?}");
+    }
+    let steps = r#"{"steps": [{"call": {"tool": "agents/scripted", "arguments": {"steps": [{"approve": {"title": "Send it?"}}, {"input": "Which?"}]}}}]}"#;
+    check("called_waits", shell.transcript(&["run", "boss", steps, "--session", "desk"]).to_string());
+    let (session, wait) = (first(&shell, &["session", "list"], "id"), first(&shell, &["approval", "list"], "id"));
+    check("called_approval_list", shell.transcript(&["approval", "list"]).to_string());
+    check("called_approval_show", shell.transcript(&["approval", "show", &wait]).to_string());
+    check("called_approve", shell.transcript(&["approval", "approve", &wait]).to_string());
+    check("called_resume", shell.transcript(&["session", "resume", &session]).to_string());
+    check("called_answer", shell.transcript(&["run", "boss", "this one", "--session", &session]).to_string());
+    check("called_list", shell.transcript(&["session", "list"]).to_string());
+    check("called_list_all", shell.transcript(&["session", "list", "--called"]).to_string());
+    check("called_show", shell.transcript(&["session", "show", &session]).to_string());
+    let called = first(&shell, &["session", "list", "--called"], "id");
+    check("called_show_inside", shell.transcript(&["session", "show", &called]).to_string());
+    check("called_run", shell.transcript(&["run", "scripted", r#"{"steps": []}"#, "--session", &called]).to_string());
+    check("called_erase", shell.transcript(&["session", "erase", &called, "--yes"]).to_string());
+    check("reserved_new", shell.transcript(&["new", "agents", "--agent"]).to_string());
+    shell.write("agents.wasm", fixture("agent"));
+    check("reserved_add", shell.transcript(&["add", "agents.wasm", "--yes"]).to_string());
+}

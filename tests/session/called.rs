@@ -153,6 +153,17 @@ async fn a_call_of_an_agent_that_was_cut_off_goes_on_and_repeats_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fork_neither_shares_the_session_of_a_call_nor_does_its_work_again() {
+    let (_folder, desk) = desk(trusting()).await;
+    let inside = json!([call("strike", "it"), { "input": "?" }]);
+    let ran = desk.run(json!([call_agent("helper", inside)])).await.unwrap();
+    let fork = desk.host.fork(&desk.ada(), "desk", ran.session, None).await.unwrap();
+    assert_eq!(log(&desk.resume(fork.id).await.unwrap())[0]["error"], "in-doubt");
+    assert_eq!((desk.called_by(fork.id).await.len(), desk.executions().len()), (0, 1));
+    assert_eq!(desk.row(waiting(&ran).session).await.status, Status::Waiting, "the one that it was forked from goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn m19_a_called_agent_may_call_only_what_its_caller_may() {
     let (_folder, desk) = desk(setup("tools agents/helper\ntools counter/bump", "tools counter/*")).await;
     let inside = json!([call("bump", "both"), call("strike", "not the boss")]);

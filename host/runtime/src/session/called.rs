@@ -70,6 +70,11 @@ impl Turn {
 
     /// Runs the turn of a called agent, or goes on with it. `Stop::Waiting` where that turn waits.
     pub(super) async fn execute_agent(&self, call: &ToolCall, agent: &str) -> Result<Outcome, Stop> {
+        // The session of the call belongs to the one that made it: a fork or an import neither shares it nor does its work again.
+        if !self.made(call) {
+            let message = format!("`{agent}` was called by another session; whether its turn ended is not known here");
+            return Ok(Outcome::Failed { kind: Kind::InDoubt, message });
+        }
         let (context, _) = self.request(call)?;
         let request = RunRequest {
             project: &self.project,

@@ -160,10 +160,15 @@ impl Turn {
         Ok(Outcome::Failed { kind: Kind::InDoubt, message })
     }
 
+    /// Whether this very session made a call, rather than one that it was forked or imported from.
+    pub(super) fn made(&self, call: &ToolCall) -> bool {
+        call.key.starts_with(&format!("{}.", self.journal.session))
+    }
+
     /// Asks the plugin what became of a call. Only the component that was called knows, and only of a call of this very session it can be
     /// said that nobody else makes it.
     async fn ask_fate(&self, call: &ToolCall) -> Result<Result<Fate>, Stop> {
-        if !call.key.starts_with(&format!("{}.", self.journal.session)) {
+        if !self.made(call) {
             return Ok(Err(Error::new(Kind::Conflict, "it is a call of another session")));
         }
         let (context, request) = self.request(call)?;

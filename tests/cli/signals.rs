@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::{fs::symlink, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt as _, symlink},
+        process::CommandExt,
+    },
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -46,14 +49,19 @@ fn end(child: &mut Child, stderr: &mut impl Read) -> (String, String, Option<i32
     (out, err, child.wait().expect("it ends").code())
 }
 
-/// Checks that no process of the group of `child` is left; one that was just killed may take a moment.
+/// Checks that no process of the group of `child` is left.
 fn assert_alone(child: &Child) {
+    assert_none_left(&child.id().to_string());
+}
+
+/// Checks that no process of a group is left; one that was just killed may take a moment.
+fn assert_none_left(group: &str) {
     let left = || {
         let folders = fs::read_dir("/proc").expect("processes").flatten();
         let stats = folders.filter_map(|folder| fs::read_to_string(folder.path().join("stat")).ok());
         let of_group = |stat: &String| {
             let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-            !matches!(fields[0], "Z" | "X") && fields[2] == child.id().to_string()
+            !matches!(fields[0], "Z" | "X") && fields[2] == group
         };
         stats.filter(of_group).collect::<Vec<_>>()
     };
@@ -137,6 +145,33 @@ fn a_signal_ends_a_compilation_and_its_worker() {
         send(&child, signal);
         let mut stderr = child.stderr.take().expect("a pipe");
         assert_eq!(end(&mut child, &mut stderr), (String::new(), line.to_owned(), Some(code)));
+        assert_alone(&child);
+    }
+}
+
+/// In the place of cargo stands a shell, which starts a compiler that never ends.
+#[test]
+fn a_signal_ends_a_build_and_the_compilers_that_it_runs() {
+    for (signal, code, line) in SIGNALS {
+        let shell = Shell::new();
+        let pid = shell.cwd().join("pid");
+        let script = format!("#!/bin/sh\nsleep 1000 &\necho $$ > {0}.part; mv {0}.part {0}\nwait\n", pid.display());
+        shell.write("bin/cargo", script).write("crate/Cargo.toml", "");
+        shell.write("crate/plugin.toml", "version = 1\n[plugin]\nname = \"crate\"\nversion = \"1.0.0\"\ndescription = \"Never built.\"\n");
+        fs::set_permissions(shell.cwd().join("bin/cargo"), fs::Permissions::from_mode(0o755)).expect("a program");
+        let mut command = shell.command(&["build", "crate"]);
+        let path = std::env::var("PATH").expect("a path");
+        command.env("PATH", format!("{}:{path}", shell.cwd().join("bin").display()));
+        let mut child = start(command);
+        while !pid.exists() {
+            assert_eq!(child.try_wait().expect("a state"), None, "it waits for cargo");
+            thread::yield_now();
+        }
+        let group = fs::read_to_string(&pid).expect("a number");
+        send(&child, signal);
+        let mut stderr = child.stderr.take().expect("a pipe");
+        assert_eq!(end(&mut child, &mut stderr), (String::new(), line.to_owned(), Some(code)));
+        assert_none_left(group.trim());
         assert_alone(&child);
     }
 }

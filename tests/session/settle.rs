@@ -1,8 +1,16 @@
 //! A `once` call that was cut off: its plugin is asked what became of it.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use remit_core::{
+    Result,
+    audit::{AuditRecord, AuditSink},
     id::SessionId,
     journal::{Body, Outcome, Record, ToolCall},
+    limit::SETTLE_TRIES_MAX,
     plugin::Effect,
     store::{Append, Status},
 };
@@ -135,6 +143,38 @@ async fn an_answer_that_is_none_leaves_the_call_in_doubt() {
         let told = log(&desk.resume(session).await.unwrap()).remove(2);
         assert!(doubt(&told).starts_with(reason), "{order}: {told}");
         assert!(desk.executions().is_empty(), "{order}");
+    }
+}
+
+/// Counts how often the plugin was asked, and takes its order away after so many times.
+struct Mends {
+    folder: std::path::PathBuf,
+    after: u32,
+    asked: AtomicU32,
+}
+
+impl AuditSink for Mends {
+    fn record(&self, record: &AuditRecord<'_>) -> Result<()> {
+        let asks = matches!(record, AuditRecord::Call(call) if call.settles);
+        if asks && self.asked.fetch_add(1, Ordering::SeqCst) + 1 == self.after {
+            std::fs::remove_file(self.folder.join("work/settle")).unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_fails_in_passing_is_asked_again_for_a_few_times() {
+    for (order, after, asked, doubtful) in
+        [("fail", SETTLE_TRIES_MAX - 1, SETTLE_TRIES_MAX, false), ("fail", u32::MAX, SETTLE_TRIES_MAX, true), ("trap", u32::MAX, 1, true)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let mends = Arc::new(Mends { folder: folder.path().to_owned(), after, asked: AtomicU32::new(0) });
+        let desk = Desk::open(folder.path(), Setup { audit: Some(mends.clone()), ..Setup::default() }).await;
+        let session = begun(&desk, "mark").await;
+        std::fs::write(folder.path().join("work/settle"), order).unwrap();
+        let told = log(&desk.resume(session).await.unwrap()).remove(2);
+        assert_eq!((told["error"] == "in-doubt", mends.asked.load(Ordering::SeqCst)), (doubtful, asked), "{order}, {after}: {told}");
     }
 }
 

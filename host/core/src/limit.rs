@@ -135,6 +135,8 @@ pub const TURN_INPUT_MAX_BYTES: usize = MIB as usize;
 pub const INPUT_MAX_BYTES: usize = 256 * KIB as usize;
 /// Most inputs that wait for the turn of one session to end.
 pub const INPUTS_QUEUED_MAX: u32 = 16;
+/// How often at most a plugin is asked what became of a call, when it fails in passing.
+pub const SETTLE_TRIES_MAX: u32 = 3;
 /// How long an approval may be decided, when the agent says nothing (M18).
 pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
 /// How long an approval may be decided at most (M18).

@@ -12,6 +12,7 @@ use remit_core::{
     plugin::{Digest, Kind, PluginName, inspect::inspect, manifest::Manifest, section::Section},
 };
 use remit_runtime::project::{OpenProject, embed};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{Exit, output};
 
@@ -98,7 +99,7 @@ impl super::Run {
     pub(crate) fn build_crate(&self, folder: &Path, goal: Goal<'_>) -> anyhow::Result<Built> {
         let manifest = manifest(folder)?;
         need_target()?;
-        let raw = read(&cargo_build(folder)?)?;
+        let raw = read(&self.cargo_build(folder)?)?;
         let inspection = inspect(&raw, &[])?;
         let definitions = match inspection.kind {
             Kind::Tool | Kind::Agent | Kind::Native => {
@@ -120,6 +121,37 @@ impl super::Run {
             }
         };
         Ok(Built { path, bytes: component.len(), digest: Digest::of(&component), kind: inspection.kind, section })
+    }
+
+    /// Runs cargo and returns the component it made. Cargo's own progress and errors go to standard error. A signal ends it, and the
+    /// compilers that it runs.
+    fn cargo_build(&self, folder: &Path) -> anyhow::Result<PathBuf> {
+        let mut command = tokio::process::Command::new("cargo");
+        command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]).current_dir(folder);
+        // An outer cargo's choices are about its own build.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME"))
+        {
+            command.env_remove(name);
+        }
+        command.env_remove("RUSTFLAGS").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0);
+        let ended = self.block_on(async {
+            let unavailable = |error| Error::unavailable(format!("cargo cannot be run: {error}")).hint("install Rust: https://rustup.rs");
+            let child = command.spawn().map_err(unavailable)?;
+            let _group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+            Ok(child.wait_with_output().await.map_err(unavailable)?)
+        })?;
+        if !ended.status.success() {
+            return Err(Error::guest(format!("the crate in `{}` does not build", folder.display()))
+                .hint("cargo's own words stand above")
+                .into());
+        }
+        let made = String::from_utf8_lossy(&ended.stdout).lines().filter_map(artefact).next_back();
+        made.ok_or_else(|| {
+            Error::invalid(format!("the crate in `{}` makes no component", folder.display()))
+                .hint("add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]")
+                .into()
+        })
     }
 }
 
@@ -175,31 +207,15 @@ fn need_target() -> anyhow::Result<()> {
         .into())
 }
 
-/// Runs cargo and returns the component it made. Cargo's own progress and errors go to standard error.
-fn cargo_build(folder: &Path) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new("cargo");
-    command.args(["build", "--release", "--target", TARGET, "--message-format=json-render-diagnostics"]).current_dir(folder);
-    // An outer cargo's choices are about its own build.
-    for (name, _) in
-        std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(|name| name.starts_with("CARGO_") && name != "CARGO_HOME"))
-    {
-        command.env_remove(name);
+/// A process and those that it started: what is left of them ends with this.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.map(|leader| kill_process_group(leader, Signal::KILL)) {
+            tracing::debug!(%error, "nothing is left of a process group");
+        }
     }
-    command.env_remove("RUSTFLAGS").stdin(Stdio::null()).stderr(Stdio::inherit());
-    let ended = command
-        .output()
-        .map_err(|error| Error::unavailable(format!("cargo cannot be run: {error}")).hint("install Rust: https://rustup.rs"))?;
-    if !ended.status.success() {
-        return Err(Error::guest(format!("the crate in `{}` does not build", folder.display()))
-            .hint("cargo's own words stand above")
-            .into());
-    }
-    let made = String::from_utf8_lossy(&ended.stdout).lines().filter_map(artefact).next_back();
-    made.ok_or_else(|| {
-        Error::invalid(format!("the crate in `{}` makes no component", folder.display()))
-            .hint("add to its Cargo.toml: [lib] crate-type = [\"cdylib\"]")
-            .into()
-    })
 }
 
 /// The component's path in a line of cargo's messages.

@@ -15,7 +15,7 @@ use remit_core::{
     id::WaitId,
     identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
-    limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES},
+    limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
     plugin::{Effect, text::visible_lines},
     store::{Caller, OpenWait, WaitKind},
 };
@@ -31,6 +31,9 @@ use crate::{
     host::{Inner, Outcome as Ended, Request},
     plugin::Fate,
 };
+
+/// How long a plugin is left alone after it failed to tell what became of a call, for each time.
+const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the host functions of one turn share, also with the calls of its groups.
 pub(crate) struct Turn {
@@ -148,7 +151,7 @@ impl Turn {
         if call.effect != Effect::Once {
             return self.execute(call).await;
         }
-        let doubt = match self.ask_fate(call).await? {
+        let doubt = match self.ask_patiently(call).await? {
             // Its plugin gives no more than it may, so that only a record can be too small for it.
             Ok(Fate::Done(output)) => return self.outcome_of(&output, 0, 0).await,
             Ok(Fate::NotDone) => return self.execute(call).await,
@@ -163,6 +166,20 @@ impl Turn {
     /// Whether this very session made a call, rather than one that it was forked or imported from.
     pub(super) fn made(&self, call: &ToolCall) -> bool {
         call.key.starts_with(&format!("{}.", self.journal.session))
+    }
+
+    /// Asks what became of a call, and again where the plugin fails in passing: the answer is final for the agent.
+    async fn ask_patiently(&self, call: &ToolCall) -> Result<Result<Fate>, Stop> {
+        let mut tried = 1;
+        loop {
+            match self.ask_fate(call).await? {
+                Err(error) if tried < SETTLE_TRIES_MAX && matches!(error.kind, Kind::Unavailable | Kind::Limit) => {
+                    tokio::time::sleep(SETTLE_PAUSE * tried).await;
+                    tried += 1;
+                }
+                told => return Ok(told),
+            }
+        }
     }
 
     /// Asks the plugin what became of a call. Only the component that was called knows, and only of a call of this very session it can be

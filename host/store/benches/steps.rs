@@ -258,7 +258,8 @@ fn reading(folder: &Path) -> Vec<Row> {
     let row = block_on(claimed(&store, 1));
     let lines = turn(0, 5000);
     let count = lines.len() as f64;
-    block_on(store.session_append(append(&row, lines))).expect("a turn");
+    let begun = Append { open: Some(TurnOpen { seq: 0, key: None }), ..append(&row, lines) };
+    block_on(store.session_append(begun)).expect("a turn");
     let raw = Connection::open(path.join("state.db")).expect("a database");
     let mut select = raw.prepare("SELECT seq, at, link, text FROM records WHERE session = 1 ORDER BY seq").expect("a statement");
     let (mut ours, mut replays, mut baseline) = (Vec::new(), Vec::new(), Vec::new());

@@ -156,20 +156,21 @@ impl Connection {
         }
         match tools.tools.get(&locked.name) {
             Some((name, definition)) if definition == locked => Ok(name.clone()),
-            Some(_) => Err(changed(plugin, &locked.name, "its description or a schema changed since it was reviewed")),
-            None if tools.left_out.is_empty() => Err(gone(plugin, &locked.name)),
-            // It may be one of those that can no longer be offered: then it has changed.
-            None => Err(changed(plugin, &locked.name, "its server no longer tells it as it was reviewed")),
+            Some(_) => Err(changed(plugin, &locked.name)),
+            None => Err(gone(plugin, &locked.name)),
         }
     }
 }
 
-fn changed(plugin: &PluginName, tool: &str, why: &str) -> Error {
-    Error::denied(format!("`{plugin}/{tool}` is blocked: {why}")).blame(Blame::Grant).code("E-REVIEW").hint("remit review")
+fn changed(plugin: &PluginName, tool: &str) -> Error {
+    Error::denied(format!("`{plugin}/{tool}` is blocked: its description or a schema changed since it was reviewed"))
+        .blame(Blame::Grant)
+        .code("E-REVIEW")
+        .hint("remit review")
 }
 
 fn gone(plugin: &PluginName, tool: &str) -> Error {
-    Error::unavailable(format!("the server of `{plugin}` no longer has the tool `{tool}`")).hint("remit review")
+    Error::unavailable(format!("the server of `{plugin}` no longer tells of a tool `{tool}` that can be offered")).hint("remit review")
 }
 
 fn too_long(plugin: &PluginName, most: usize) -> Error {

@@ -77,8 +77,9 @@ fn an_agent_exports_its_handler_and_what_it_names_and_a_tool_knows_nothing_of_ag
     assert_eq!(exports, ["remit:agent/handler@0.1.0"]);
     let (imports, exports) = interfaces(&fixture("agent"));
     assert_eq!(BTreeSet::from_iter(exports), ["remit:agent/handler@0.1.0", "remit:agent/migrate@0.1.0"].map(str::to_owned).into());
-    let expected = ["remit:agent/durable@0.1.0", "remit:session/context@0.1.0", "remit:session/state@0.1.0", "remit:tool/types@0.1.0"];
-    assert_eq!(BTreeSet::from_iter(imports.iter().map(String::as_str)), expected.into());
+    let session = ["context", "outputs", "state"].map(|interface| format!("remit:session/{interface}@0.1.0"));
+    let expected = ["remit:agent/durable@0.1.0", "remit:tool/types@0.1.0"].into_iter().chain(session.iter().map(String::as_str));
+    assert_eq!(BTreeSet::from_iter(imports.iter().map(String::as_str)), expected.collect());
     let (imports, exports) = interfaces(&fixture("hostile"));
     assert_eq!(exports, ["remit:tool/tools@0.1.0"]);
     assert!(imports.iter().all(|name| !name.contains("agent") && !name.contains("state")), "{imports:?}");

@@ -28,6 +28,7 @@ fn check(name: &str, transcript: String) {
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "[DATE]"),
         (r"\d\d:\d\d:\d\d\.\d{3}", "[TIME]"),
         (r" +\d+ (ms|s|KiB)\b", " [N] $1"),
+        (r"\(\d+ KiB\)", "([N] KiB)"),
         (r"user:[a-z0-9_-]+", "user:[ME]"),
         (r"process \d+", "process [N]"),
         (r"(!     at [^\n]*\n)+", "!     at [FRAMES]\n"),

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
     os::unix::process::ExitStatusExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{
         Arc, OnceLock,
@@ -248,11 +248,16 @@ async fn child() {
 }
 
 fn start(child: &str, folder: &Path, at: u64) -> Command {
-    static GUESTS: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let guests = GUESTS.get_or_init(|| tempfile::tempdir().expect("a folder"));
+    // Written once: children of several tests read it at the same time.
+    static GUESTS: OnceLock<(tempfile::TempDir, [(&str, PathBuf); 2])> = OnceLock::new();
+    let (_folder, guests) = GUESTS.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let guests = remit_tests::handed_on(folder.path(), &["agent", "counter"]);
+        (folder, guests)
+    });
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command.args([&format!("session::crash::{child}"), "--exact", "--ignored", "--nocapture"]).env(FOLDER, folder).env(AT, at.to_string());
-    command.envs(remit_tests::handed_on(guests.path(), &["agent", "counter"]));
+    command.envs(guests.iter().cloned());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

@@ -53,8 +53,9 @@ pub fn declared_from_lines(lines: &BTreeSet<String>) -> Result<Declared> {
             "http" => add(&mut declared.http, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
             "env" => add(&mut declared.env, scope, text),
             "config" => add(&mut declared.config, scope, text),
-            "kv" => {
-                declared.kv = Some(if scope == ANY { Scope::Any } else { Scope::Only(access_of(scope).ok_or_else(refuse)?) });
+            "kv" | "workspace" => {
+                let access = if scope == ANY { Scope::Any } else { Scope::Only(access_of(scope).ok_or_else(refuse)?) };
+                *(if capability == "kv" { &mut declared.kv } else { &mut declared.workspace }) = Some(access);
                 Some(())
             }
             "tools" => add(&mut declared.tools, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),

@@ -17,6 +17,8 @@ use crate::{
     project::Source,
 };
 
+mod native;
+
 const MANIFEST: &str = r#"
 version = 1
 [plugin]
@@ -113,8 +115,9 @@ fn declared_rights_are_read_from_the_lines_that_they_were_written_as() {
         "kv read",
         "tools files/read",
         "tools git/*",
+        "workspace write",
     ];
-    for lines in [lines(&written), lines(&["fs *", "http *", "env *", "kv *", "tools *"]), lines(&[])] {
+    for lines in [lines(&written), lines(&["fs *", "http *", "env *", "kv *", "tools *", "workspace *"]), lines(&[])] {
         let declared = declared_from_lines(&lines).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(declared_lines(&declared), lines);
     }
@@ -462,42 +465,4 @@ fn every_line_of_the_tests_is_a_grant() {
         let grants = line::parse_pair(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(granted_lines(&grants), lines(&[line]));
     }
-}
-
-fn native(files: &[(&str, &str)]) -> LockedPlugin {
-    let files: BTreeMap<String, Digest> = files.iter().map(|(path, text)| ((*path).to_owned(), Digest::of(text.as_bytes()))).collect();
-    let source = r#"["python3","server.py"]"#.to_owned();
-    LockedPlugin {
-        digest: lock::native_digest(&source, &files),
-        source,
-        kind: Kind::Native,
-        files,
-        imports: [].into(),
-        declared: [].into(),
-        ..locked()
-    }
-}
-
-#[test]
-fn the_files_of_an_outside_server_are_locked_and_their_changes_told() {
-    let old = native(&[("/usr/bin/python3", "a"), ("server.py", "b"), ("gone.py", "c")]);
-    let lock = Lock { plugins: [("tickets".parse().expect("a name"), old.clone())].into() };
-    assert_eq!(Lock::parse("remit.lock", lock.format().expect("text").as_bytes()).expect("it is right"), lock);
-
-    let new = native(&[("/usr/bin/python3", "a"), ("server.py", "other"), ("new.py", "d")]);
-    let changes = diff::diff(Some(&old), &new);
-    let lines: Vec<String> = changes.list.iter().map(|change| change.to_string().chars().take(16).collect()).collect();
-    assert_eq!(lines, ["+ file new.py, s", "~ file server.py", "- file gone.py"]);
-    assert!(changes.rights_grew());
-    let source = Source::Command(crate::project::Command { argv: vec!["python3".to_owned()], env: BTreeMap::new(), cwd: None });
-    assert!(matches!(diff::relock(&source, Some(&old), &new), diff::Relock::NeedsReview(_)));
-
-    let name = "tickets".parse().expect("a name");
-    lock.admits(&name, &old.source, old.digest, &old.granted).expect("nothing changed");
-    let refused = lock.admits(&name, &old.source, new.digest, &old.granted).expect_err("a file changed").message;
-    assert!(refused.ends_with("its executable, or a file that its command names, is not the approved one"), "{refused}");
-    let more =
-        [&old.granted.iter().cloned().collect::<Vec<_>>()[..], &["secret tickets as TOKEN".to_owned()]].concat().into_iter().collect();
-    let refused = lock.admits(&name, &old.source, old.digest, &more).expect_err("it is given more").message;
-    assert!(refused.contains("secret tickets as TOKEN"), "{refused}");
 }

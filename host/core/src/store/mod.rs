@@ -2,9 +2,11 @@
 
 mod kv;
 mod session;
+mod wait;
 
 pub use kv::{KvSpace, KvStore};
 pub use session::{
-    Append, Called, Caller, Claim, Component, Decision, Import, Later, NewSession, OpenWait, Place, QueuedInput, SessionFilter, SessionRow,
-    SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState,
+    Append, Called, Caller, Claim, Component, Import, Later, NewSession, Place, QueuedInput, SessionFilter, SessionRow, SessionStore,
+    Status, TurnClose, TurnOpen,
 };
+pub use wait::{Decision, OpenWait, WaitKind, WaitRow, WaitState};

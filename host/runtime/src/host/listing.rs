@@ -11,7 +11,7 @@ use remit_core::{
     plugin::{Definition, Digest, Effect, Kind, inspect::inspect_interface, text::visible},
 };
 
-use super::{Inner, Request, Running};
+use super::{Inner, Request, running::Running};
 use crate::{
     capability::{Denials, Rights, call::now},
     engine::Failed,

@@ -4,6 +4,7 @@ mod errand;
 mod inside;
 mod listing;
 mod nested;
+mod running;
 mod workspace;
 
 pub(crate) use listing::definition;
@@ -15,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cap_std::fs::Dir;
 use remit_core::{
     Error, Result,
     audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
@@ -27,10 +27,11 @@ use remit_core::{
 };
 use tokio::sync::watch;
 use tracing::Instrument;
-use wasmtime::{Store, component::Linker};
+use wasmtime::component::Linker;
 
 use self::{
     errand::{Calling, Errand, Settling},
+    running::{Metered, Running},
     workspace::written,
 };
 use crate::{
@@ -478,31 +479,6 @@ impl Inner {
 }
 
 const DEADLINE_HINT: &str = "raise `limits.deadline_ms` of the plugin in `remit.toml`, or ask the tool for less";
-
-/// What is known of a call while it runs.
-#[derive(Default)]
-struct Running {
-    settles: bool,
-    denials: Denials,
-    digest: Option<Digest>,
-    /// The workspace that it may write.
-    written: Option<Arc<Dir>>,
-    metering: Metering,
-    stdout: Ring,
-    stderr: Ring,
-}
-
-/// The store of one call. However the call ends, at its deadline too, it tells what memories and tables held at most.
-struct Metered<'a> {
-    store: Store<CallState>,
-    memory_peak_bytes: &'a mut u64,
-}
-
-impl Drop for Metered<'_> {
-    fn drop(&mut self) {
-        *self.memory_peak_bytes = self.store.data().limiter.peak_bytes() as u64;
-    }
-}
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)

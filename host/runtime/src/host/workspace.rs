@@ -8,7 +8,7 @@ use remit_core::{
     identity::Context,
 };
 
-use super::{Inner, Running};
+use super::{Inner, running::Running};
 use crate::{
     capability::Rights,
     workspace::{blocking, sync},

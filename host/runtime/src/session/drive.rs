@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -39,44 +38,6 @@ use crate::{
 
 /// Records that are read at once.
 const PAGE: u32 = 10_000;
-
-/// Ownership of a session, given back when it is dropped.
-pub(super) struct Owned {
-    store: Arc<dyn SessionStore>,
-    pub(super) claim: Claim,
-    released: bool,
-}
-
-impl Owned {
-    pub(super) async fn claim(store: &Arc<dyn SessionStore>, id: SessionId) -> Result<Self> {
-        Ok(Self { claim: store.session_claim(id).await?, store: store.clone(), released: false })
-    }
-
-    /// Does `work` as the owner, and gives the session back.
-    pub(super) async fn during<T>(mut self, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
-        let done = work(&self).await;
-        self.released = true;
-        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await?;
-        done
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        if self.released {
-            return;
-        }
-        // Whoever ran the turn went away; the session is free as soon as the store hears of it.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (store, id, epoch) = (self.store.clone(), self.claim.row.id, self.claim.row.epoch);
-            runtime.spawn(async move {
-                if let Err(error) = store.session_release(id, epoch).await {
-                    tracing::warn!(session = %id, %error, internal = error.internal, "a session could not be released");
-                }
-            });
-        }
-    }
-}
 
 /// An input that begins a turn.
 pub(super) struct Begin {
@@ -516,12 +477,4 @@ pub(super) async fn records(store: &Arc<dyn SessionStore>, id: SessionId, from: 
             return Ok(lines);
         }
     }
-}
-
-/// Runs `work` with the session claimed, and gives it back.
-pub(super) async fn owning<T, F>(store: &Arc<dyn SessionStore>, id: SessionId, work: impl FnOnce(Claim) -> F) -> Result<T>
-where
-    F: Future<Output = Result<T>>,
-{
-    Owned::claim(store, id).await?.during(async |owned: &Owned| work(owned.claim.clone()).await).await
 }

@@ -14,7 +14,8 @@ use remit_core::{
 use super::{
     content::{Content, Named, named},
     decided::About,
-    drive::{owning, records},
+    drive::records,
+    owned::owning,
 };
 use crate::host::{Host, Request};
 

@@ -16,7 +16,8 @@ use super::{
     LOOK_EVERY, Ran, RunRequest, TurnEnd, absent,
     called::Calls,
     decided::About,
-    drive::{Begin, Drive, Owned, killed},
+    drive::{Begin, Drive, killed},
+    owned::Owned,
     ways_out,
 };
 use crate::{host::Inner, plugin::Loaded};

@@ -1,0 +1,34 @@
+//! What is known of a call while it runs.
+
+use std::sync::Arc;
+
+use cap_std::fs::Dir;
+use remit_core::{audit::Metering, plugin::Digest};
+use wasmtime::Store;
+
+use crate::capability::{CallState, Denials, stdio::Ring};
+
+/// What is known of a call while it runs.
+#[derive(Default)]
+pub(super) struct Running {
+    pub(super) settles: bool,
+    pub(super) denials: Denials,
+    pub(super) digest: Option<Digest>,
+    /// The workspace that it may write.
+    pub(super) written: Option<Arc<Dir>>,
+    pub(super) metering: Metering,
+    pub(super) stdout: Ring,
+    pub(super) stderr: Ring,
+}
+
+/// The store of one call. However the call ends, at its deadline too, it tells what memories and tables held at most.
+pub(super) struct Metered<'a> {
+    pub(super) store: Store<CallState>,
+    pub(super) memory_peak_bytes: &'a mut u64,
+}
+
+impl Drop for Metered<'_> {
+    fn drop(&mut self) {
+        *self.memory_peak_bytes = self.store.data().limiter.peak_bytes() as u64;
+    }
+}

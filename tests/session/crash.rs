@@ -215,7 +215,12 @@ fn killed_at_every_boundary_an_input_that_waits_has_its_turn_once_and_in_its_ord
 }
 
 fn setup() -> Setup {
-    Setup { counter: vec!["workspace write scope=session".to_owned()], ..Setup::default() }
+    Setup {
+        counter: vec!["workspace write scope=session".to_owned()],
+        tools: Some("tools counter/*\ntools agents/helper".to_owned()),
+        agents: vec![("helper".to_owned(), "tools counter/*".to_owned())],
+        ..Setup::default()
+    }
 }
 
 /// What the next turn finds in the workspace, once its folder is gone.

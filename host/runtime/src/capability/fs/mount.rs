@@ -57,7 +57,7 @@ impl OpenMount {
     }
 }
 
-/// Opens each folder or file that is granted of the host. A workspace is opened by [`OpenMount::workspace`].
+/// Opens each folder or file that is granted of the host. A workspace is opened elsewhere, anew for each call.
 ///
 /// # Errors
 /// `unavailable` when it is missing or cannot be read; `invalid` when it is neither a folder nor a regular file, when another file

@@ -205,18 +205,11 @@ async fn sleep(store: &Sqlite, number: u64, digest: &str) {
     let title = "?".to_owned();
     let opened = OpenWait { id: wait, op, kind: WaitKind::Input, title, details: String::new(), call: None, due: None };
     let append = Append {
-        session: id,
-        epoch,
-        at,
         records: machine.take_pending(),
         opened: vec![opened],
-        used: Vec::new(),
         open: Some(TurnOpen { seq: 0, key: None }),
-        close: None,
-        content: Vec::new(),
-        outputs: std::collections::BTreeMap::new(),
-        status: Status::Waiting,
         detail: "?".to_owned(),
+        ..Append::new(id, epoch, at, Status::Waiting)
     };
     store.session_append(append).await.expect("a turn");
     store.session_release(id, epoch).await.expect("released");

@@ -137,16 +137,18 @@ fn a_turn_whose_component_is_gone_has_ways_out_too() {
 }
 
 #[test]
-fn a_turn_in_quarantine_is_tried_once_more_with_its_own_component() {
+fn a_turn_whose_wait_was_cancelled_is_not_tried_once_more() {
     let shell = project();
     let steps = r#"{"steps": [{"call": {"tool": "counter/bump", "arguments": {"note": "a"}}}, {"sleep_ms": 3600000}]}"#;
     assert_eq!(shell.run(&["run", "scripted", steps, "--session", "desk"]).status.code(), Some(6));
     assert!(shell.run(&["backup", "copy"]).status.success());
     assert!(shell.run(&["restore", "copy", "--yes"]).status.success());
     let session = first(&shell, &["session", "list"], "id");
-    let quarantined = shell.run(&["session", "resume", &session]);
-    let said = String::from_utf8_lossy(&quarantined.stderr).into_owned();
-    let digest = said.split("--component ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{said}"));
+    let said = shell.transcript(&["session", "resume", &session]).to_string();
+    assert!(said.contains("is quarantined") && !said.contains("--component"), "what would be refused is not offered: {said}");
+    let shown = shell.run(&["session", "show", &session, "--json"]);
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let digest = shown["records"][0]["body"]["turn-start"]["digest"].as_str().expect("its component");
     check("retry_what_was_cancelled", shell.transcript(&["session", "resume", &session, "--component", digest]).to_string());
 }
 

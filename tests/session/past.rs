@@ -75,10 +75,7 @@ async fn a_quarantine_is_lifted_for_the_component_that_the_turn_began_with_and_n
     let session = desk.run(json!([call("bump", "a"), { "input": "?" }])).await.unwrap().session;
     let claim = desk.store.session_claim(session).await.unwrap();
     let (epoch, at) = (claim.row.epoch, claim.row.updated);
-    let (records, opened, used) = (Vec::new(), Vec::new(), Vec::new());
-    let (content, outputs) = (Vec::new(), Default::default());
-    let (status, detail) = (Status::Quarantined, "a fault".to_owned());
-    let append = Append { session, epoch, at, records, opened, used, open: None, close: None, content, outputs, status, detail };
+    let append = Append { detail: "a fault".to_owned(), ..Append::new(session, epoch, at, Status::Quarantined) };
     desk.store.session_append(append).await.unwrap();
     desk.store.session_release(session, epoch).await.unwrap();
     let error = desk.resume(session).await.unwrap_err();

@@ -52,20 +52,7 @@ async fn begun(desk: &Desk, tool: &str) -> SessionId {
     let answer = Outcome::Input { by: "user:ada".parse().unwrap(), text: "x".to_owned() };
     let bodies = [Body::End { op: 1, outcome: answer }, Body::Call { op: 2, call: made }];
     let lines = bodies.into_iter().zip(claim.row.next_seq..).map(|(body, seq)| Record { seq, at, body }.encode().unwrap());
-    let append = Append {
-        session,
-        epoch,
-        at,
-        records: lines.collect(),
-        opened: Vec::new(),
-        used: Vec::new(),
-        open: None,
-        close: None,
-        content: Vec::new(),
-        outputs: std::collections::BTreeMap::new(),
-        status: Status::Running,
-        detail: String::new(),
-    };
+    let append = Append { records: lines.collect(), ..Append::new(session, epoch, at, Status::Running) };
     desk.store.session_append(append).await.unwrap();
     desk.store.session_release(session, epoch).await.unwrap();
     session

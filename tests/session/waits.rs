@@ -143,20 +143,8 @@ async fn a_turn_that_does_something_else_is_quarantined_and_nothing_is_done() {
     let bodies =
         [Body::End { op: 0, outcome: remit_core::journal::Outcome::Input { by, text: "x".to_owned() } }, Body::Call { op: 1, call: made }];
     let lines = bodies.into_iter().zip(claim.row.next_seq..).map(|(body, seq)| Record { seq, at, body }.encode().unwrap());
-    let append = Append {
-        session,
-        epoch: claim.row.epoch,
-        at,
-        records: lines.collect(),
-        opened: Vec::new(),
-        used: Vec::new(),
-        open: None,
-        close: None,
-        content: Vec::new(),
-        outputs: std::collections::BTreeMap::new(),
-        status: Status::Running,
-        detail: String::new(),
-    };
+    let epoch = claim.row.epoch;
+    let append = Append { records: lines.collect(), ..Append::new(session, epoch, at, Status::Running) };
     desk.store.session_append(append).await.unwrap();
     desk.store.session_release(session, claim.row.epoch).await.unwrap();
     let error = desk.resume(session).await.unwrap_err();

@@ -91,20 +91,7 @@ async fn claimed(store: &Sqlite, number: u64) -> SessionRow {
 }
 
 fn append(row: &SessionRow, records: Vec<Line>) -> Append {
-    Append {
-        session: row.id,
-        epoch: row.epoch,
-        at: Timestamp(0),
-        records,
-        opened: Vec::new(),
-        used: Vec::new(),
-        open: None,
-        close: None,
-        content: Vec::new(),
-        outputs: BTreeMap::new(),
-        status: Status::Running,
-        detail: String::new(),
-    }
+    Append { records, ..Append::new(row.id, row.epoch, Timestamp(0), Status::Running) }
 }
 
 /// A record such as the result of a call is.

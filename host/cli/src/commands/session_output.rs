@@ -10,7 +10,7 @@ use remit_core::{
     journal::{Body, Outcome, Record},
     plugin::{Digest, text::visible},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{Exit, output};
 
@@ -63,31 +63,37 @@ impl super::Run {
         Ok(Exit::Done)
     }
 
-    fn print_outputs(&self, outputs: &[Value]) {
+    fn print_outputs(&self, outputs: &[Listed]) {
         if self.global.json {
             return output::json(&json!(outputs));
         }
         if outputs.is_empty() {
             return output::note("every result of this session is in its journal");
         }
-        for one in outputs {
-            let text =
-                |key: &str| one.get(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
-            output::line(&format!("record {:<6}  {:<24}  {:>10} bytes  {}", text("record"), text("tool"), text("bytes"), text("sha256")));
+        for Listed { record, tool, bytes, sha256 } in outputs {
+            output::line(&format!("record {record:<6}  {tool:<24}  {bytes:>10} bytes  {sha256}"));
         }
     }
 }
 
-/// The results that records leave to the content: record, tool, size, digest.
-fn listed(records: &[Record]) -> Vec<Value> {
+/// A result that a record leaves to the content.
+#[derive(serde::Serialize)]
+struct Listed {
+    record: u64,
+    tool: String,
+    bytes: u64,
+    sha256: String,
+}
+
+fn listed(records: &[Record]) -> Vec<Listed> {
     let (mut tools, mut outputs) = (HashMap::new(), Vec::new());
     for record in records {
         match &record.body {
             Body::TurnStart(_) => tools.clear(),
-            Body::Call { op, call } => drop(tools.insert(*op, visible(&call.tool, 128))),
+            Body::Call { op, call } => drop(tools.insert(*op, call.tool.as_str())),
             Body::End { op, outcome: Outcome::Output { kept: Some(kept), .. } } => {
-                let tool = tools.get(op).cloned().unwrap_or_default();
-                outputs.push(json!({ "record": record.seq, "tool": tool, "bytes": kept.size, "sha256": kept.digest.hex() }));
+                let tool = visible(tools.get(op).copied().unwrap_or("?"), 128);
+                outputs.push(Listed { record: record.seq, tool, bytes: kept.size, sha256: kept.digest.hex() });
             }
             _ => {}
         }

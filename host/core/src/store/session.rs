@@ -261,6 +261,26 @@ pub struct Append {
     pub detail: String,
 }
 
+impl Append {
+    /// One that adds nothing, and only says how the session stands after it.
+    pub fn new(session: SessionId, epoch: u64, at: Timestamp, status: Status) -> Self {
+        Self {
+            session,
+            epoch,
+            at,
+            records: Vec::new(),
+            opened: Vec::new(),
+            used: Vec::new(),
+            open: None,
+            close: None,
+            content: Vec::new(),
+            outputs: BTreeMap::new(),
+            status,
+            detail: String::new(),
+        }
+    }
+}
+
 /// Where sessions are kept. Every method may be called from any task at once; each is one transaction.
 ///
 /// What a method has returned is durable. Every error leaves everything as it was, but one: `in-doubt`, when a commit failed and it
@@ -285,7 +305,8 @@ pub trait SessionStore: Send + Sync {
     /// `host` when the store failed.
     fn session_list(&self, filter: SessionFilter) -> Later<'_, Vec<SessionRow>>;
 
-    /// Makes this process the owner: the epoch grows, and appends under an older one are refused from now on.
+    /// Makes this process the owner: the epoch grows, and appends under an older one are refused from now on. A refusal changes nothing,
+    /// [`SessionStore::version`] included.
     ///
     /// # Errors
     /// `conflict`, with the code `E-IN-USE`, while another owner lives; `not-found`; `host` when the store failed.
@@ -301,7 +322,8 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// `conflict` when the epoch is not the newest, the session was killed, or what is added does not fit to what is there, pieces that it
-    /// names and nobody kept included; `limit` when the session or its content would be too large; `not-found`; `unavailable` when there is no space; `in-doubt`; `host` when the store failed.
+    /// names and nobody kept included; `limit` when the session or its content would be too large; `not-found`; `unavailable` when there is
+    /// no space; `in-doubt`; `host` when the store failed.
     fn session_append(&self, append: Append) -> Later<'_, ()>;
 
     /// Records of the current branch from `from` on, at most `limit`, in order. Their chain of digests is checked.
@@ -388,7 +410,8 @@ pub trait SessionStore: Send + Sync {
     /// Removes a session with everything of it, content that no other session uses included, and those that it called.
     ///
     /// # Errors
-    /// `conflict` while an owner of one of them lives, or when an agent called it: it goes with its caller, and nothing is removed then; `not-found`; `host` when the store failed.
+    /// `conflict` while an owner of one of them lives, or when an agent called it: it goes with its caller, and nothing is removed then;
+    /// `not-found`; `host` when the store failed.
     fn session_erase(&self, id: SessionId) -> Later<'_, ()>;
 
     /// Removes the sessions that `filter` names and those that they called, each with everything of it, and returns them. One that an

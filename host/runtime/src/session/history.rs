@@ -12,6 +12,7 @@ use remit_core::{
 };
 
 use super::{
+    Stands,
     content::{Content, Named, named},
     decided::About,
     drive::records,
@@ -101,18 +102,10 @@ impl Host {
             machine.abandon(Kind::Conflict, message.clone(), at)?;
             store
                 .session_append(Append {
-                    session: id,
-                    epoch: claim.row.epoch,
-                    at,
                     records: machine.take_pending(),
-                    opened: Vec::new(),
-                    used: Vec::new(),
-                    open: None,
                     close: Some(TurnClose::default()),
-                    content: Vec::new(),
-                    outputs: std::collections::BTreeMap::new(),
-                    status: Status::Idle,
                     detail: message,
+                    ..Append::new(id, claim.row.epoch, at, Status::Idle)
                 })
                 .await
         });
@@ -143,33 +136,16 @@ impl Host {
             if row.status != Status::Quarantined {
                 return Ok(());
             }
-            let waits = store.wait_list(project.to_owned(), Some(id), false).await?;
-            let lines = records(store, id, row.turn_seq).await?;
-            let past = Past::after(&lines.iter().map(Record::decode).collect::<Result<Vec<_>>>()?);
-            let asked =
-                past.pending.iter().find_map(|record| if let Body::Wait { wait, .. } = &record.body { Some(wait.id()) } else { None });
-            if asked.is_some_and(|asked| waits.iter().all(|wait| wait.id != asked)) {
-                let error = Error::new(Kind::Conflict, "what the turn waits for was cancelled, so it cannot go on");
-                let [_with_its_own, others @ ..] = super::ways_out(row, &pinned);
-                return Err(others.into_iter().fold(error, Error::hint));
-            }
-            let status = if asked.is_some() { Status::Waiting } else { Status::Running };
-            let (session, epoch) = (id, row.epoch);
-            let again = Append {
-                session,
-                epoch,
-                at,
-                records: Vec::new(),
-                opened: Vec::new(),
-                used: Vec::new(),
-                open: None,
-                close: None,
-                content: Vec::new(),
-                outputs: std::collections::BTreeMap::new(),
-                status,
-                detail: String::new(),
+            let status = match self.inner().stands(store, row).await? {
+                Stands::Runs => Status::Running,
+                Stands::Waits => Status::Waiting,
+                Stands::Cancelled => {
+                    let error = Error::new(Kind::Conflict, "what the turn waits for was cancelled, so it cannot go on");
+                    let [_with_its_own, others @ ..] = super::ways_out(row, &pinned);
+                    return Err(others.into_iter().fold(error, Error::hint));
+                }
             };
-            store.session_append(again).await
+            store.session_append(Append::new(id, row.epoch, at, status)).await
         });
         self.inner().decided(context, project, Decision::Retry, About::Session(id), || act).await
     }

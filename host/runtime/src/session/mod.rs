@@ -28,7 +28,7 @@ use remit_core::{
     grant::Denial,
     id::{SessionId, WaitId},
     identity::{Context, Role},
-    journal::{Body, Outcome, Record},
+    journal::{Body, Outcome, Past, Record},
     limit::{INPUT_MAX_BYTES, KEY_MAX_BYTES, QUESTION_MAX_BYTES, TURN_INPUT_MAX_BYTES},
     plugin::{AGENTS, Kind as PluginKind, text::visible},
     store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow},
@@ -249,6 +249,14 @@ fn own(row: &SessionRow, context: &Context) -> Result<()> {
     Err(Error::denied(format!("`{}` works for `{}`, and `{}` may not go on with it", row.id, row.principal, context.principal)))
 }
 
+/// What a turn does that has not ended.
+enum Stands {
+    Runs,
+    Waits,
+    /// It waits for what nobody can decide any more, as after a backup was put back.
+    Cancelled,
+}
+
 /// The ways out for a turn that cannot go on, which began with the component `pinned`: with that one, with the one of now, not at all.
 fn ways_out(row: &SessionRow, pinned: &str) -> [String; 3] {
     let id = row.id;
@@ -378,6 +386,16 @@ impl Inner {
             return Ok(Some(Ran { session: row.id, turn, end, denials: Vec::new(), backtrace: Vec::new(), output: String::new() }));
         }
         Ok(None)
+    }
+
+    /// What the turn which has not ended does, by its journal and its waits.
+    async fn stands(&self, store: &Arc<dyn SessionStore>, row: &SessionRow) -> Result<Stands> {
+        let lines = records(store, row.id, row.turn_seq).await?;
+        let past = Past::after(&lines.iter().map(Record::decode).collect::<Result<Vec<_>>>()?);
+        let asked = past.pending.iter().find_map(|record| if let Body::Wait { wait, .. } = &record.body { Some(wait.id()) } else { None });
+        let Some(asked) = asked else { return Ok(Stands::Runs) };
+        let waits = store.wait_list(row.project.clone(), Some(row.id), false).await?;
+        Ok(if waits.iter().any(|wait| wait.id == asked) { Stands::Waits } else { Stands::Cancelled })
     }
 
     /// The component that the turn which has not ended began with.

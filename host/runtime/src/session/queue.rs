@@ -13,7 +13,7 @@ use remit_core::{
 };
 
 use super::{
-    LOOK_EVERY, Ran, RunRequest, TurnEnd, absent,
+    LOOK_EVERY, Ran, RunRequest, Stands, TurnEnd, absent,
     called::Calls,
     decided::About,
     drive::{Begin, Drive, killed},
@@ -122,7 +122,10 @@ impl Asked<'_> {
             Status::Quarantined => {
                 let mut error = Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail))
                     .hint(format!("look at it: remit session show {}", row.id));
-                error.hints.extend(ways_out(row, &self.host.pinned(self.store, row).await?));
+                let ways = ways_out(row, &self.host.pinned(self.store, row).await?);
+                // What was cancelled cannot be tried once more.
+                let cancelled = matches!(self.host.stands(self.store, row).await?, Stands::Cancelled);
+                error.hints.extend(ways.into_iter().skip(usize::from(cancelled)));
                 Err(error)
             }
             Status::Idle | Status::Running | Status::Waiting => Ok(()),

@@ -1,6 +1,6 @@
 //! What the folder of a session's workspace is: a tree of the journal, or that tree with what a turn made of it.
 
-use remit_core::{Result, content::Blob, identity::TurnPlace, limit::FILE_MAX_BYTES};
+use remit_core::{Error, Result, content::Blob, identity::TurnPlace, limit::FILE_MAX_BYTES};
 use serde::{Deserialize, Serialize};
 
 use super::Place;
@@ -28,16 +28,24 @@ impl Mark {
             }
     }
 
-    /// The mark of a folder that is there. One that cannot be read marks nothing.
+    /// The mark of a folder that is there.
+    ///
+    /// # Errors
+    /// `host` when it is damaged: whether the folder has what a call of the running turn wrote cannot be told then.
     pub(super) fn read(place: &Place) -> Result<Option<Self>> {
         let is_there = place.open_holder()?.symlink_metadata(&place.name).is_ok_and(|found| found.is_dir());
         let text = file::read(&place.beside("mark"), FILE_MAX_BYTES)?.filter(|_| is_there);
-        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+        let damaged = |error| {
+            let path = place.beside("mark");
+            Error::host(format!("the mark of the workspace of `{}` is damaged", place.plugin), error)
+                .hint(format!("remove `{}` to have its files made anew from their last capture", path.display()))
+        };
+        text.map(|text| serde_json::from_slice(&text).map_err(damaged)).transpose()
     }
 
     /// Durable on return.
     pub(super) fn write(&self, place: &Place) -> Result<()> {
-        let text = serde_json::to_vec(self).map_err(|error| remit_core::Error::host("a mark cannot be written as JSON", error))?;
+        let text = serde_json::to_vec(self).map_err(|error| Error::host("a mark cannot be written as JSON", error))?;
         file::write(&place.beside("mark"), &text, 0o600)
     }
 }

@@ -35,7 +35,8 @@ fn a_folder_is_taken_for_what_its_mark_says_in_its_turn_and_line_alone() {
     changed.write(&place).unwrap();
     assert_eq!(Mark::read(&place).unwrap(), Some(changed));
     std::fs::write(place.beside("mark"), "{").unwrap();
-    assert_eq!(Mark::read(&place).unwrap(), None, "a mark that cannot be read marks nothing");
+    let error = Mark::read(&place).unwrap_err();
+    assert!(error.kind == Kind::Host && error.hints[0].contains("ses_x.mark"), "nothing is made anew over what a turn wrote: {error:?}");
     captured.write(&place).unwrap();
     std::fs::remove_dir(place.folder()).unwrap();
     assert_eq!(Mark::read(&place).unwrap(), None, "nor does one without its folder");

@@ -35,9 +35,11 @@ pub(super) fn release_of_an_older_claim_changes_nothing(store: &dyn SessionStore
 
 pub(super) fn of_a_living_owner_is_refused(store: &dyn SessionStore, other: &dyn SessionStore) {
     let claim = claimed(store, 1);
+    let version = now(store.version());
     refused(other.session_claim(session(1)), Kind::Conflict);
     now(other.session_release(session(1), claim.row.epoch));
     refused(other.session_claim(session(1)), Kind::Conflict);
+    assert_eq!(now(store.version()), version, "who asks again and again wakes nobody");
     now(store.session_append(start(&claim.row, 0, 1, None)));
 }
 

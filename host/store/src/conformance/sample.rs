@@ -1,7 +1,5 @@
 //! Values that cases use.
 
-use std::collections::BTreeMap;
-
 use futures::executor::block_on;
 use remit_core::{
     Error, Kind,
@@ -63,20 +61,8 @@ pub(crate) fn line(seq: u64) -> Line {
 
 /// An append of `count` records that follow on `from`, within a turn.
 pub(crate) fn append(row: &SessionRow, from: u64, count: u64) -> Append {
-    Append {
-        session: row.id,
-        epoch: row.epoch,
-        at: Timestamp(2_000_000 + from),
-        records: (from..from + count).map(line).collect(),
-        opened: Vec::new(),
-        used: Vec::new(),
-        open: None,
-        close: None,
-        content: Vec::new(),
-        outputs: BTreeMap::new(),
-        status: Status::Running,
-        detail: String::new(),
-    }
+    let records = (from..from + count).map(line).collect();
+    Append { records, ..Append::new(row.id, row.epoch, Timestamp(2_000_000 + from), Status::Running) }
 }
 
 /// As [`append`], starting a turn.

@@ -153,8 +153,9 @@ impl Thread {
     /// is in doubt.
     fn commit(&mut self, group: &mut Vec<Box<dyn Request>>, requests: &Receiver<Box<dyn Request>>) -> Result<()> {
         let connection = self.connection.take().map_or_else(|| self.connect(), Ok).map_err(|error| broken(&error))?;
-        self.run_group(&connection, group, requests)?;
-        match execute(&connection, "COMMIT") {
+        let changed = self.run_group(&connection, group, requests)?;
+        // A group that changed nothing, such as a claim that is refused, costs no sync, and wakes nobody who waits for changes.
+        match execute(&connection, if changed { "COMMIT" } else { "ROLLBACK" }) {
             Ok(()) => {
                 self.connection = Some(connection);
                 self.swept = true;
@@ -170,24 +171,26 @@ impl Thread {
     /// Runs a group, and what comes meanwhile: of those who were answered together, the first one to ask again does not sync alone.
     ///
     /// There are no savepoints, which would take a third of the time. Few are refused, and hardly one after it changed something; then the
-    /// group is run again, and what a refused one did is undone.
+    /// group is run again, and what a refused one did is undone. Returns whether anything was changed.
     fn run_group(
         &mut self,
         connection: &Connection,
         group: &mut Vec<Box<dyn Request>>,
         requests: &Receiver<Box<dyn Request>>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         self.begin(connection)?;
+        let before = connection.total_changes();
         for next in 0.. {
             group.extend(requests.try_iter().take(GROUP_MAX - group.len()));
             let Some(request) = group.get_mut(next) else { break };
             if !request.run(connection)? {
                 execute(connection, "ROLLBACK")?;
                 self.begin(connection)?;
-                return Ok(group.iter_mut().try_for_each(|request| run_apart(connection, &mut **request))?);
+                group.iter_mut().try_for_each(|request| run_apart(connection, &mut **request))?;
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(connection.total_changes() != before)
     }
 
     fn begin(&mut self, connection: &Connection) -> Result<(), Failure> {

@@ -2,11 +2,12 @@
 
 use remit_core::{
     Kind,
+    content::Blob,
     id::SessionId,
     journal::{Body, Outcome},
     plugin::Digest,
 };
-use remit_runtime::{Output, Request, TurnEnd};
+use remit_runtime::{Output, Request, TurnEnd, session::Content};
 use remit_tests::desk::{Desk, Setup, log};
 use serde_json::{Value, json};
 
@@ -116,4 +117,23 @@ async fn calls_of_a_group_keep_theirs_with_their_records() {
     for one in kept {
         assert_eq!(desk.host.output(&desk.ada(), "desk", ran.session, one.digest).await.unwrap().len() as u64, one.size);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_with_another_result_under_a_name_is_refused() {
+    let (_folder, desk) = desk().await;
+    let session = desk.run(json!([{ "fetch": tell(LARGE) }])).await.unwrap().session;
+    let (ada, records) = (desk.ada(), desk.host.journal(&desk.ada(), "desk", session, 0).await.unwrap());
+    let named = desk.host.content(&ada, "desk", session).await.unwrap();
+    let mut content = Content { outputs: named.outputs, ..Content::default() };
+    for piece in named.pieces {
+        content.pieces.push(desk.host.piece(&ada, "desk", session, piece).await.unwrap());
+    }
+    let row = desk.host.import(&ada, "desk", "scripted", &records, &content).await.unwrap();
+    let output = *content.outputs.keys().next().unwrap();
+    assert_eq!(Digest::of(&desk.host.output(&ada, "desk", row.id, output).await.unwrap()), output);
+    content.outputs.insert(output, Blob::of(b"forged"));
+    content.pieces.push(b"forged".to_vec());
+    let error = desk.host.import(&ada, "desk", "scripted", &records, &content).await.unwrap_err();
+    assert!(error.kind == Kind::Invalid && error.message.contains("is not what its name says"), "{error:?}");
 }

@@ -123,7 +123,6 @@ impl Door {
         let config = StreamableHttpServerConfig::default()
             .with_allowed_hosts(["localhost", "127.0.0.1", "::1"])
             .with_allowed_origins([format!("http://{address}"), format!("http://localhost:{port}")])
-            .enforce_origin_validation()
             .with_max_request_body_bytes(MCP_MESSAGE_MAX_BYTES);
         StreamableHttpService::new(move || Ok(Visitor::new(door.clone())), Arc::new(Sessions::new()), config)
     }

@@ -55,14 +55,17 @@ pub(in crate::sqlite) fn list(
     session: Option<SessionId>,
     all: bool,
 ) -> Result<Vec<WaitRow>, Failure> {
-    // One text for each, so that each has an index.
-    let (under, of) = match session {
-        Some(_) => (called::UNDER, "waits.session IN (SELECT session FROM sessions WHERE id = :id UNION SELECT session FROM under)"),
-        None => ("", ":id IS NULL"),
+    // One text for each, and for that of a session the index by name: by itself SQLite would look through all that is open in the project.
+    let (under, by, of) = match session {
+        Some(_) => {
+            let of = "waits.session IN (SELECT session FROM sessions WHERE id = :id UNION SELECT session FROM under)";
+            (called::UNDER, "INDEXED BY waits_by_session", of)
+        }
+        None => ("", "", ":id IS NULL"),
     };
     let which = if all { "" } else { "AND waits.state IN ('open', 'decided')" };
     let sql = format!(
-        "{under} SELECT {COLUMNS} FROM waits JOIN sessions USING (session) WHERE waits.project = :project AND {of} {which}
+        "{under} SELECT {COLUMNS} FROM waits {by} JOIN sessions USING (session) WHERE waits.project = :project AND {of} {which}
         ORDER BY waits.id LIMIT {LIST_MAX}"
     );
     let mut statement = connection.prepare_cached(&sql)?;

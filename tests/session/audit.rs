@@ -14,7 +14,7 @@ use remit_core::{
 use remit_runtime::{TurnEnd, Verdict};
 use remit_tests::{
     Records,
-    desk::{Desk, Setup, call},
+    desk::{Desk, Setup, call, call_agent},
 };
 use serde_json::{Value, json};
 
@@ -129,4 +129,21 @@ async fn a_decision_that_cannot_be_recorded_is_not_made() {
     for session in [session, asks] {
         assert_eq!(desk.waits(session).await[0].state, WaitState::Open);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_caller_is_given_is_recorded_for_the_session_that_asked() {
+    let (folder, records) = (tempfile::tempdir().unwrap(), Records::default());
+    let setup = Setup {
+        audit: Some(Arc::new(records.clone())),
+        tools: Some("tools agents/helper".to_owned()),
+        agents: vec![("helper".to_owned(), "tools counter/*".to_owned())],
+        ..Setup::default()
+    };
+    let desk = Desk::open(folder.path(), setup).await;
+    let session = desk.run(json!([call_agent("helper", json!([{ "input": "which?" }]))])).await.unwrap().session;
+    desk.go(Some(session), Some("this"), None).await.unwrap();
+    let asked: Vec<_> = desk.called_by(session).await.iter().map(|row| json!(row.id)).collect();
+    let record = records.all().into_iter().find(|record| record["decision"] == "input").unwrap();
+    assert_eq!(vec![record["session"].clone()], asked, "and not for its caller {session}");
 }

@@ -158,7 +158,8 @@ impl Asked<'_> {
         }
         let outcome = Outcome::Input { by: self.context.principal.clone(), text: input.to_owned() };
         let decision = Decision { wait: wait.id, outcome, at: self.host.services().clock.now() };
-        let about = About::Wait(row.id, wait.id);
+        // It may be that of a session that this one called.
+        let about = About::Wait(wait.session, wait.id);
         let decided = self.host.decided(self.context, &row.project, Decided::Input, about, || self.store.wait_decide(decision));
         match decided.await {
             Ok(()) => Ok(true),

@@ -42,6 +42,15 @@ fn a_new_plugin_builds_and_answers() {
     let called = shell.run(&["call", "greet", "greet", r#"{"name": "Ada"}"#]);
     assert!(String::from_utf8_lossy(&called.stdout).contains("Good day"), "{called:?}");
     assert!(String::from_utf8_lossy(&called.stderr).contains("relocked `greet`"), "{called:?}");
+
+    // The folder's name means the same as the plugin's, and as the folder itself.
+    for (word, arguments, at) in [("Hi", &["build", "greet"][..], shell.cwd()), ("Dear", &["build"], &folder)] {
+        std::fs::write(folder.join("src/lib.rs"), source.replace("Hello", word)).expect("a file");
+        let built = shell.command(arguments).current_dir(at).output().expect("it runs");
+        assert!(built.status.success(), "{built:?}");
+        let called = shell.run(&["call", "greet", "greet", r#"{"name": "Ada"}"#]);
+        assert!(String::from_utf8_lossy(&called.stdout).contains(word), "{called:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use remit_core::{
-    Error,
+    Error, Kind as ErrorKind,
     plugin::{Digest, Kind, PluginName, inspect::inspect, manifest::Manifest, section::Section},
 };
 use remit_runtime::project::{OpenProject, embed};
@@ -20,7 +20,8 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// Build a plugin's crate to a component
 ///
-/// Without a path: the crate in the working directory, or else every plugin of the project whose source is a crate.
+/// Without a path: the crate in the working directory, or else every plugin of the project whose source is a crate. Where the project
+/// here has the crate as a plugin, the component is put in place for it, too; what it may do is approved by `remit review`.
 ///
 /// Example: remit build
 #[derive(Debug, clap::Args)]
@@ -58,10 +59,10 @@ impl super::Run {
     pub(super) fn build(&self, arguments: &Build) -> anyhow::Result<Exit> {
         let built = match &arguments.plugin {
             Some(path) if self.environment.cwd.join(path).join("Cargo.toml").is_file() => {
-                vec![self.build_crate(&self.environment.cwd.join(path), Goal::File(arguments.output.as_deref()))?]
+                vec![self.build_folder(&self.environment.cwd.join(path), arguments.output.as_deref())?]
             }
             None if self.environment.cwd.join("plugin.toml").is_file() => {
-                vec![self.build_crate(&self.environment.cwd, Goal::File(arguments.output.as_deref()))?]
+                vec![self.build_folder(&self.environment.cwd, arguments.output.as_deref())?]
             }
             name => self.build_project(name.as_deref())?,
         };
@@ -76,6 +77,26 @@ impl super::Run {
             }
         }
         Ok(Exit::Done)
+    }
+
+    /// Builds the crate in `folder`: to `output`, or else to its own `target` and for the plugin of the project here that is made from it.
+    fn build_folder(&self, folder: &Path, output: Option<&Path>) -> anyhow::Result<Built> {
+        let built = self.build_crate(folder, Goal::File(output))?;
+        if output.is_some() {
+            return Ok(built);
+        }
+        let project = match self.open() {
+            Err(error) if error.downcast_ref().is_some_and(|error: &Error| error.kind == ErrorKind::NotFound) => return Ok(built),
+            project => project?,
+        };
+        let folder = canonical(folder)?;
+        for (name, source) in crate::opened::crates(&project) {
+            if canonical(&source).is_ok_and(|source| source == folder) {
+                project.state.keep_built(&name, &read(&built.path)?)?;
+                output::note(&format!("built for `{name}` of project `{}`", project.project.name));
+            }
+        }
+        Ok(built)
     }
 
     /// Builds every crate of the project, or the one that is named.
@@ -159,13 +180,18 @@ impl super::Run {
 pub(super) fn offers(kind: Kind, tools: usize) -> String {
     match kind {
         Kind::Agent => "an agent".to_owned(),
-        Kind::Tool | Kind::Plain | Kind::Native => format!("{tools} tools"),
+        Kind::Tool | Kind::Plain | Kind::Native => output::counted(tools, "tool"),
     }
 }
 
 #[allow(clippy::disallowed_methods, reason = "what was just built is read here; its size is bounded by inspection")]
 fn read(path: &Path) -> anyhow::Result<Arc<[u8]>> {
     Ok(std::fs::read(path).with_context(|| format!("`{}` cannot be read", path.display()))?.into())
+}
+
+#[allow(clippy::disallowed_methods, reason = "two names of one folder are found out to be one")]
+fn canonical(folder: &Path) -> anyhow::Result<PathBuf> {
+    folder.canonicalize().with_context(|| format!("`{}` cannot be read", folder.display()))
 }
 
 #[allow(clippy::disallowed_methods, reason = "the built component is written here")]

@@ -145,7 +145,7 @@ fn the_end_of_input_drains_and_ends_with_0() {
     let silent = McpClient::unopened(shell.command(&["mcp"]));
     let (left, stderr, ended) = silent.close();
     assert_eq!((left.len(), ended.code()), (0, Some(0)));
-    assert!(stderr.contains("door: 16 tools of 1 plugins as user:"), "who acts is said: {stderr}");
+    assert!(stderr.contains("door: 16 tools of 1 plugin as user:"), "who acts is said: {stderr}");
 }
 
 #[test]

@@ -41,6 +41,11 @@ pub fn error(text: &str) {
     }
 }
 
+/// `1 turn`, `2 turns`.
+pub fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Whether a person can be asked: standard input and standard error are a terminal.
 pub fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()

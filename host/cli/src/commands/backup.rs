@@ -82,7 +82,7 @@ impl super::Run {
         if self.global.json {
             output::json(&json!({ "quarantined": open_turns }));
         } else {
-            output::note(&format!("restored; {open_turns} turns that had not ended are quarantined"));
+            output::note(&format!("restored; {} quarantined that had not ended", output::counted(open_turns as usize, "turn")));
         }
         Ok(Exit::Done)
     }

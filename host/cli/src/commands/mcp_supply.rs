@@ -12,7 +12,7 @@ use remit_runtime::{Host, Project, plugin::Source, project::OpenProject};
 use remit_server::mcp::Catalog;
 use tokio::sync::watch;
 
-use crate::output::{self, HEAD, WARN};
+use crate::output::{self, HEAD, WARN, counted};
 
 /// A project that is served.
 pub struct Supply<'a> {
@@ -39,8 +39,8 @@ impl<'a> Supply<'a> {
 
     /// What is served, in words.
     pub fn greeting(&self) -> String {
-        let tools = self.offers.borrow().len();
-        format!("{HEAD}{}{HEAD:#}: {tools} tools of {} plugins", self.project.project.name, self.plugins)
+        let tools = counted(self.offers.borrow().len(), "tool");
+        format!("{HEAD}{}{HEAD:#}: {tools} of {}", self.project.project.name, counted(self.plugins, "plugin"))
     }
 
     /// Looks at the components, and then again whenever a file of the project changes. When the project may not run as it is now,

@@ -20,7 +20,10 @@ use remit_runtime::{
 use serde_json::json;
 
 use super::session::print_row;
-use crate::{Exit, output};
+use crate::{
+    Exit,
+    output::{self, counted},
+};
 
 /// Remove sessions that ended long ago, as `[retention]` says, and components that nothing needs any more
 ///
@@ -173,8 +176,4 @@ async fn prune(host: &Host, context: &Context, filter: SessionFilter) -> anyhow:
         }
         rows.extend(page);
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

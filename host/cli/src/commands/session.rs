@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Exit,
-    output::{self, BAD, DIM, HEAD, WARN},
+    output::{self, BAD, DIM, HEAD, WARN, counted},
 };
 
 /// Look at sessions, go on with them, end them
@@ -189,7 +189,13 @@ impl super::Run {
         };
         let id: SessionId = session.parse()?;
         let row = self.block_on(async { Ok(host.session(&context, &project.project.name, id).await?) })?;
-        output::note(&format!("{id}: {} turns of `{}` for {}, begun {}", row.turns, row.agent, row.principal, when(row.created)));
+        output::note(&format!(
+            "{id}: {} of `{}` for {}, begun {}",
+            counted(row.turns as usize, "turn"),
+            row.agent,
+            row.principal,
+            when(row.created)
+        ));
         if !super::confirm("Remove its journal, its state and its workspaces for good?", arguments.yes)? {
             output::note("nothing was removed");
             return Ok(Exit::Denied);
@@ -217,7 +223,7 @@ impl super::Run {
         if self.global.json {
             output::json(&json!({ "principal": principal, "sessions": sessions }));
         } else {
-            output::note(&format!("{sessions} sessions of {principal} are erased"));
+            output::note(&format!("erased for {principal}: {}", counted(sessions as usize, "session")));
         }
         Ok(Exit::Done)
     }
@@ -232,11 +238,7 @@ pub(super) fn print_row(row: &SessionRow) {
     };
     let detail = remit_core::plugin::text::visible(&row.detail, 80);
     let agent = chain(row.caller.as_ref(), &row.agent);
-    let (status, turns) = (status(row), row.turns);
+    let (status, turns) = (status(row), counted(row.turns as usize, "turn"));
     let queued = if row.queued > 0 { format!("{} queued  ", row.queued) } else { String::new() };
-    output::line(&format!(
-        "{}  {style}{status:<11}{style:#}  {agent:<16}  {turns:>3} turns  {}  {queued}{detail}",
-        row.id,
-        when(row.updated)
-    ));
+    output::line(&format!("{}  {style}{status:<11}{style:#}  {agent:<16}  {turns:>9}  {}  {queued}{detail}", row.id, when(row.updated)));
 }

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::run::status;
 use crate::{
     Exit,
-    output::{self, BAD, DIM, GOOD, HEAD, WARN},
+    output::{self, BAD, DIM, GOOD, HEAD, WARN, counted},
 };
 
 /// Longest text of an input or output in the timeline, in characters.
@@ -112,11 +112,6 @@ fn print_head(row: &SessionRow) {
     if let Some(caller) = &row.caller {
         output::line(&format!("  called as {} by {}", super::run::chain(Some(caller), &row.agent), caller.session));
     }
-}
-
-/// `1 turn`, `2 turns`.
-fn counted(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Most calls of one tool in a row that have a line each.

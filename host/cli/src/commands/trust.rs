@@ -20,10 +20,10 @@ impl super::Run {
         let project = self.open()?;
         let locked = project.lock.as_ref().map_or(0, |lock| lock.plugins.len());
         output::note(&format!(
-            "project `{}` in {}: {} plugins, {locked} approved in `remit.lock`",
+            "project `{}` in {}: {}, {locked} approved in `remit.lock`",
             project.project.name,
             project.root.display(),
-            project.project.plugins.len()
+            output::counted(project.project.plugins.len(), "plugin")
         ));
         if !super::confirm("Let it run what is approved, and build its crates?", arguments.yes)? {
             output::note("nothing was changed");

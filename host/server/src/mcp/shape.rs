@@ -44,6 +44,7 @@ pub fn result(outcome: Outcome, promised: bool) -> CallToolResult {
     if !backtrace.is_empty() {
         meta.insert("remit/backtrace".to_owned(), json!(backtrace));
     }
+    let told = result.as_ref().err().map(|error| error.message.clone());
     let mut shape = match result {
         Ok(Output { content, structured }) => {
             let mut shape = CallToolResult::success(content.into_iter().map(piece).collect());
@@ -63,8 +64,11 @@ pub fn result(outcome: Outcome, promised: bool) -> CallToolResult {
             shape
         }
     };
-    let refused = denials.iter().map(ToString::to_string).filter(|_| shape.is_error == Some(true));
-    shape.content.extend(refused.map(|denial| ContentBlock::text(format!("denied: {denial}"))));
+    if shape.is_error == Some(true) {
+        // A refusal of the call itself is told already.
+        let refused = denials.iter().map(ToString::to_string).filter(|refused| Some(refused) != told.as_ref());
+        shape.content.extend(refused.map(|denial| ContentBlock::text(format!("denied: {denial}"))));
+    }
     shape.meta = Some(MetaObject(meta));
     shape
 }

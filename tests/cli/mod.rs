@@ -1,6 +1,7 @@
 //! The command line, as transcripts: what is typed, standard output, standard error (`!`), exit status.
 
 mod author;
+mod halts;
 mod inputs;
 mod local;
 mod remove;

@@ -5,6 +5,7 @@ mod authority;
 mod called;
 mod crash;
 mod descriptors;
+mod halts;
 mod migrate;
 mod outputs;
 mod past;

@@ -14,6 +14,7 @@ use remit_core::{
     audit::AuditSink,
     clock::{Clock, Timestamp},
     grant::{Grants, line},
+    halt::HaltSource,
     id::SessionId,
     identity::{Context, Role},
     limit::CallLimits,
@@ -73,6 +74,8 @@ pub struct Setup {
     pub pool: Option<u32>,
     /// What the guest `hostile` is granted; without it, the guest is not there.
     pub hostile: Option<Vec<String>>,
+    /// What is halted; without it, nothing can be.
+    pub halts: Option<Arc<dyn HaltSource>>,
 }
 
 /// One process's view of a project with sessions.
@@ -105,6 +108,7 @@ impl Desk {
         let builder = Host::builder().cache_dir(cache).worker(build::remit()).sessions(store.clone()).clock(clock.clone());
         let builder = setup.audit.clone().into_iter().fold(builder, |builder, audit| builder.audit(audit));
         let builder = builder.components(Arc::new(components)).workspaces(folder.join("workspace"));
+        let builder = setup.halts.clone().into_iter().fold(builder, |builder, halts| builder.halts(halts));
         let builder = if let Some(calls) = setup.pool { builder.pool(calls) } else { builder };
         let host = builder.build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");

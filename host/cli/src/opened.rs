@@ -26,7 +26,7 @@ use remit_core::{
 use remit_runtime::{
     Builder, Host,
     plugin::plain_definitions,
-    project::{LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
+    project::{HaltFile, LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
     services::{EnvSecrets, JsonLines, SystemClock},
 };
 
@@ -161,6 +161,7 @@ impl Run {
         }
         if let Some(project) = project {
             builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?)).workspaces(project.state.workspaces()?);
+            builder = builder.halts(Arc::new(HaltFile::new(&project.state)));
         }
         Ok(builder)
     }

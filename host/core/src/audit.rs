@@ -50,7 +50,7 @@ pub enum AuditRecord<'a> {
     Decision(DecisionRecord<'a>),
 }
 
-/// What somebody decided about a session.
+/// What somebody decided about a session, or about all that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Decision {
@@ -74,6 +74,14 @@ pub enum Decision {
     Abandon,
     /// Another try of its turn that is quarantined.
     Retry,
+    /// That a plugin or a principal runs nothing for now.
+    Disable,
+    /// That it runs again.
+    Enable,
+    /// That nothing runs for now.
+    Stop,
+    /// That what is not disabled runs again.
+    Start,
 }
 
 /// A decision. It is recorded before it takes effect; where it is refused then, a second record says so.
@@ -98,6 +106,9 @@ pub struct DecisionRecord<'a> {
     /// The principal whose everything it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub of: Option<&'a Principal>,
+    /// The plugin that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<&'a str>,
     /// Why it did not take effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Kind>,

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod content;
 pub mod error;
 pub mod grant;
+pub mod halt;
 pub mod id;
 pub mod identity;
 pub mod journal;

@@ -15,6 +15,14 @@ pub const COMPILE_DEADLINE_MS: u64 = 120_000;
 pub const COMPILE_MEMORY_MAX_BYTES: u64 = 4 << 30;
 /// Largest `remit.toml`, `plugin.toml` or `remit.lock` that is read.
 pub const FILE_MAX_BYTES: u64 = 4 * MIB;
+/// Most plugins and principals that are halted in a project.
+pub const HALTS_MAX: usize = 1024;
+/// Longest reason for a halt.
+pub const HALT_REASON_MAX_BYTES: usize = 200;
+/// Largest file that says what is halted.
+pub const HALTS_MAX_BYTES: u64 = MIB;
+/// How often calls that run are held against what is halted.
+pub const HALT_LOOK_MS: u64 = 250;
 /// Largest custom section `remit:plugin` that is read.
 pub const SECTION_MAX_BYTES: u64 = MIB;
 /// Largest arguments of one call, as JSON text (M7).

@@ -10,6 +10,7 @@ use remit_core::{
     Error, Result,
     audit::AuditSink,
     clock::Clock,
+    halt::HaltSource,
     secret::SecretSource,
     store::{KvStore, SessionStore},
 };
@@ -81,6 +82,7 @@ pub struct Builder {
     sessions: Option<Arc<dyn SessionStore>>,
     components: Option<Components>,
     workspaces: Option<PathBuf>,
+    halts: Option<Arc<dyn HaltSource>>,
     clock: Option<Arc<dyn Clock>>,
     gateway: Option<http::Gateway>,
     outside: Option<Arc<dyn Outside>>,
@@ -163,6 +165,13 @@ impl Builder {
         self
     }
 
+    /// Obeys what is halted there: before each call, and within [`remit_core::limit::HALT_LOOK_MS`] while one runs.
+    #[must_use]
+    pub fn halts(mut self, halts: Arc<dyn HaltSource>) -> Self {
+        self.halts = Some(halts);
+        self
+    }
+
     /// Takes time from there.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -225,6 +234,7 @@ impl Builder {
             components: self.components,
             outside: self.outside,
             workspaces: self.workspaces.map(Workspaces::new),
+            halts: self.halts,
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock)),
             gateway: match self.gateway {
                 Some(gateway) => gateway,

@@ -200,7 +200,10 @@ fn print(outcome: &Outcome, revoked: &BTreeSet<String>) -> Exit {
             exit_of_call(error, !outcome.denials.is_empty())
         }
     };
-    outcome.denials.iter().for_each(|denial| print_denial(denial, revoked));
+    // A refusal of the call itself is told already.
+    let told = outcome.result.as_ref().err().map(|error| &error.message);
+    let others = outcome.denials.iter().filter(|denial| Some(&denial.to_string()) != told);
+    others.for_each(|denial| print_denial(denial, revoked));
     exit
 }
 

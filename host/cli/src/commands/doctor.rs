@@ -2,6 +2,9 @@
 
 use std::process::{Command, Stdio};
 
+use remit_core::halt::HaltSource;
+use remit_runtime::project::HaltFile;
+
 use crate::{
     Exit,
     output::{self, BAD, GOOD, WARN},
@@ -38,6 +41,12 @@ impl super::Run {
             },
             Err(error) => check("project", State::Missing, error.to_string()),
         });
+        if let Ok(project) = self.open() {
+            match HaltFile::new(&project.state).halts() {
+                Ok(halts) => checks.extend(halts.iter().map(|(target, halt)| check("halted", State::Missing, format!("{target} {halt}")))),
+                Err(error) => checks.push(check("halted", State::Wrong, error.to_string())),
+            }
+        }
         // Only what is trusted is looked into further: nothing of another project runs or is written.
         if let Ok(project) = self.open_trusted() {
             for plugin in project.project.plugins.values() {

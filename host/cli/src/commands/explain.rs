@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use remit_core::{
     Error,
     grant::{Access, Decision, Request, Resolved, canonical_url, decide, line},
+    halt::HaltSource,
     id::CallId,
     identity::{Principal, Role},
     plugin::{Effect, text::visible},
 };
-use remit_runtime::project::OpenProject;
+use remit_runtime::project::{HaltFile, OpenProject};
 use serde_json::json;
 
 use crate::{
@@ -58,7 +59,14 @@ impl super::Run {
         let rights =
             |effect| Resolved::new(plugin.name.as_str(), effect, current.declared(), plugin.grants.clone(), &principal, &project.root);
         match current.locked.tools.get(what) {
-            Some(tool) => Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, role.as_ref())),
+            Some(tool) => {
+                let halted = HaltFile::new(&project.state).halts()?.refusal(&principal, plugin.name.as_str());
+                let hindrance = halted.or_else(|| {
+                    let has = role.as_ref().is_some_and(|role| role.allows(plugin.name.as_str(), &tool.name));
+                    (!has).then(|| "no role has this tool".to_owned())
+                });
+                Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, hindrance.as_deref()))
+            }
             None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once), &project.revoked(&plugin.name)),
         }
     }
@@ -69,17 +77,20 @@ impl super::Run {
         tool: &remit_core::plugin::Definition,
         rights: &Resolved,
         principal: &Principal,
-        role: Option<&Role>,
+        hindrance: Option<&str>,
     ) -> Exit {
-        let allowed = role.is_some_and(|role| role.allows(plugin.name.as_str(), &tool.name));
+        let allowed = hindrance.is_none();
         let grants: Vec<_> = line::format(&rights.granted).into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect();
         if self.global.json {
             output::json(&json!({
-                "plugin": plugin.name.as_str(), "tool": tool.name, "principal": principal, "allowed": allowed,
+                "plugin": plugin.name.as_str(), "tool": tool.name, "principal": principal, "allowed": allowed, "reason": hindrance,
                 "effect": tool.effect, "approval": plugin.asks(&tool.name), "limits": plugin.limits, "granted": grants,
             }));
         } else {
-            let (style, word) = if allowed { (GOOD, "may call") } else { (BAD, "may not call (no role has this tool)") };
+            let (style, word) = match hindrance {
+                None => (GOOD, "may call".to_owned()),
+                Some(reason) => (BAD, format!("may not call ({reason})")),
+            };
             output::line(&format!("{HEAD}{principal}{HEAD:#} {style}{word}{style:#} {HEAD}{}/{}{HEAD:#}", plugin.name, tool.name));
             output::line(&format!(
                 "  effect    {}{}",

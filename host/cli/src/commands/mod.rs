@@ -10,6 +10,7 @@ mod demo_session;
 mod doctor;
 mod edit;
 mod explain;
+mod halt;
 mod inspect;
 mod mcp;
 mod mcp_install;
@@ -58,6 +59,10 @@ pub enum Command {
     Revoke(edit::Revoke),
     Review(review::Review),
     Trust(trust::Trust),
+    Disable(halt::Disable),
+    Enable(halt::Enable),
+    Stop(halt::Stop),
+    Start(halt::Start),
     Mcp(mcp::Mcp),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -95,6 +100,10 @@ impl Run {
             Command::Revoke(arguments) => self.revoke(&arguments),
             Command::Review(arguments) => self.review(&arguments),
             Command::Trust(arguments) => self.trust(&arguments),
+            Command::Disable(arguments) => self.disable(arguments),
+            Command::Enable(arguments) => self.enable(arguments),
+            Command::Stop(arguments) => self.stop(arguments),
+            Command::Start(_) => self.start(),
             Command::Mcp(arguments) => self.mcp(&arguments),
             Command::Demo(arguments) => self.demo(&arguments),
             Command::Doctor(arguments) => self.doctor(&arguments),

@@ -33,6 +33,8 @@ pub enum Rule {
     Quota,
     /// A person has to approve the call first.
     Approval,
+    /// Somebody disabled the plugin or the principal, or stopped everything.
+    Halted,
 }
 
 /// A refusal. It travels unchanged to every door.
@@ -103,6 +105,11 @@ impl Denial {
     pub fn role(plugin: &str, tool: &str, principal: &str) -> Self {
         let reason = format!("no role of `{}` has this tool", visible(principal, 160));
         Self::new(plugin, "tools", &format!("be called as {plugin}/{tool}"), Rule::Role, reason)
+    }
+
+    /// What is halted, and why, as [`crate::halt::Halts::refusal`] says it.
+    pub fn halted(plugin: &str, tool: &str, reason: impl Into<String>) -> Self {
+        Self::new(plugin, "tools", &format!("run {plugin}/{tool}"), Rule::Halted, reason)
     }
 
     /// The same of a right that was given since the turn began; no grant would help this turn.

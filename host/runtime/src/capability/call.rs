@@ -11,6 +11,7 @@ use remit_core::{
     audit::AuditSink,
     clock::Clock,
     grant::{Decision, Request, Resolved, decide},
+    halt::HaltSource,
     identity::Context,
     plugin::Digest,
     secret::SecretSource,
@@ -38,6 +39,8 @@ pub struct Services {
     pub outside: Option<Arc<dyn Outside>>,
     /// Where workspaces are kept, where they are.
     pub workspaces: Option<Workspaces>,
+    /// What is halted, where anything can be.
+    pub halts: Option<Arc<dyn HaltSource>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Name lookup and TLS of the HTTP gateway.

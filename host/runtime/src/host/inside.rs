@@ -1,8 +1,14 @@
 //! What sessions ask of a host besides calls.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use remit_core::{Error, Result, plugin::Effect, store::SessionStore};
+use remit_core::{
+    Error, Result,
+    identity::Principal,
+    limit::HALT_LOOK_MS,
+    plugin::{Effect, text::visible},
+    store::SessionStore,
+};
 use tokio::sync::watch;
 
 use super::{Inner, Request};
@@ -35,6 +41,31 @@ impl Inner {
     /// Whether the host takes no new calls any more.
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Why `principal` may run nothing of `plugin` for now, when that is so.
+    ///
+    /// # Errors
+    /// When it cannot be found out; then nothing runs.
+    pub(crate) fn halted(&self, principal: &Principal, plugin: &str) -> Result<Option<String>> {
+        self.services.halts.as_ref().map_or(Ok(None), |source| Ok(source.halts()?.refusal(principal, plugin)))
+    }
+
+    /// Ends when what `principal` runs of `plugin` has to end, with the reason.
+    pub(crate) async fn until_halted(&self, principal: &Principal, plugin: &str) -> Error {
+        if self.services.halts.is_none() {
+            std::future::pending().await
+        }
+        loop {
+            tokio::time::sleep(Duration::from_millis(HALT_LOOK_MS)).await;
+            match self.halted(principal, plugin) {
+                Ok(None) => {}
+                Ok(Some(reason)) => {
+                    return Error::unavailable(format!("`{}` was ended: {reason}", visible(plugin, 64))).code("E-HALTED");
+                }
+                Err(error) => return error,
+            }
+        }
     }
 
     pub(crate) fn random(&self) -> Result<u128> {

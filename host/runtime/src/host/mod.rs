@@ -367,6 +367,7 @@ impl Inner {
                 Err(_elapsed) => Err(late().into()),
             },
             _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the call").into()),
+            halted = self.until_halted(&context.principal, request.plugin) => Err(halted.into()),
         }
     }
 
@@ -400,8 +401,14 @@ impl Inner {
         Ok((served.clone(), plugin.clone()))
     }
 
-    /// What is decided before anything runs: the caller's role, the approval, the depth of the chain.
+    /// What is decided before anything runs: what is halted, the caller's role, the approval, the depth of the chain.
     fn admissible(&self, context: &Context, request: &Request<'_>, plugin: &Loaded, denials: &Denials) -> Result<()> {
+        if let Some(reason) = self.halted(&context.principal, request.plugin)? {
+            let denial = Denial::halted(request.plugin, request.tool, reason);
+            let error = Error::denied(denial.to_string()).code("E-HALTED");
+            denials.record(denial);
+            return Err(error);
+        }
         if !context.role.allows(request.plugin, request.tool) {
             let denial = Denial::role(request.plugin, request.tool, &context.principal.to_string());
             let error = Error::denied(denial.to_string()).hint("give the principal a role with this tool in `[roles]` of `remit.toml`");

@@ -112,6 +112,17 @@ fn write_new(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Waits until nobody else holds the lock that the file at `path` stands for; it is held until the handle is dropped.
+///
+/// # Errors
+/// `host` when it cannot be made or locked.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = file.map_err(|error| failed(path, "locked", error))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|error| failed(path, "locked", error.into()))?;
+    Ok(file)
+}
+
 /// A name beside `path` that nobody else uses, and their folder.
 fn temporary(path: &Path) -> Result<(PathBuf, PathBuf)> {
     let (Some(folder), Some(file)) = (path.parent(), path.file_name()) else {

@@ -7,6 +7,7 @@
 mod embed;
 pub(crate) mod file;
 mod find;
+mod halts;
 mod native;
 mod open;
 mod state;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use embed::embed;
 pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
+pub use halts::HaltFile;
 pub use native::{NATIVE_PATH, Native};
 pub use open::{Artefact, Marks, OpenError, OpenProject, open};
 pub use state::StateFolder;

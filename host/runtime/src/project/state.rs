@@ -123,7 +123,7 @@ impl StateFolder {
         Ok(self.folder("audit")?.join("calls.jsonl"))
     }
 
-    fn folder(&self, name: &str) -> Result<PathBuf> {
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {
         file::own_folder(&self.path)?;
         let ignore = self.path.join(".gitignore");
         if file::read(&ignore, 16)?.is_none() {

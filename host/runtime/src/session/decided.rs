@@ -43,7 +43,7 @@ impl Inner {
         };
         let record = |refused| {
             let (at, principal, delegation) = (self.services().clock.now(), &context.principal, context.delegation.as_slice());
-            let record = DecisionRecord { at, decision, principal, delegation, project, session, wait, of, refused };
+            let record = DecisionRecord { at, decision, principal, delegation, project, session, wait, of, plugin: None, refused };
             self.services().audit.record(&AuditRecord::Decision(record))
         };
         record(None)?;

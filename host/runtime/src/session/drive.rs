@@ -118,6 +118,7 @@ impl Drive<'_> {
                 None => tokio::select! {
                     came = self.instance(&turn, &output) => came,
                     error = self.taken_away() => Came::Stopped(Stop::Host(error)),
+                    error = turn.until_halted() => Came::Stopped(Stop::Host(error)),
                 },
             };
             let number = turn.journal.machine().turn().turn;
@@ -433,6 +434,7 @@ impl Drive<'_> {
         tokio::select! {
             woken = self.watch(waits, due) => woken.map(|()| true),
             error = self.taken_away() => Err(error),
+            error = self.host.until_halted(&self.claim.row.principal, &self.claim.row.agent) => Err(error),
         }
     }
 

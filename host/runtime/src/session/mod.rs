@@ -317,6 +317,9 @@ impl Inner {
             let denial = Denial::role(request.agent, request.agent, &context.principal.to_string());
             return Err(Error::denied(denial.to_string()).hint("give the principal a role with this agent in `[roles]` of `remit.toml`"));
         }
+        if let Some(reason) = self.halted(&context.principal, request.agent)? {
+            return Err(Error::denied(format!("`{}` may not run ({reason})", agent.spec.name)).code("E-HALTED"));
+        }
         Ok(agent)
     }
 

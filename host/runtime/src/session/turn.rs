@@ -137,6 +137,9 @@ impl Turn {
 
     /// Records a new call. What changes something is durable before it happens.
     pub(super) async fn begin(&self, call: ToolCall) -> Result<u32, Stop> {
+        if let Some(error) = self.halted() {
+            return Err(Stop::Host(error));
+        }
         let effect = call.effect;
         let op = self.journal.machine().begin_call(call, self.journal.now()).map_err(Stop::Turn)?;
         if effect != Effect::Read {
@@ -273,8 +276,24 @@ impl Turn {
         match ended.result {
             // What the host refused or ended since it shuts down has no outcome. A call that ended by itself meanwhile has one.
             Err(error) if error.kind == Kind::Unavailable && self.host.is_stopping() => Err(Stop::Host(error)),
+            // Nor has what is refused or ended together with the turn, which goes on when it may.
+            Err(error) if matches!(error.kind, Kind::Denied | Kind::Unavailable) => match self.halted() {
+                Some(error) => Err(Stop::Host(error)),
+                None => Ok(Err(error)),
+            },
             result => Ok(result),
         }
+    }
+
+    /// Ends when the turn may not go on for now.
+    pub(super) async fn until_halted(&self) -> Error {
+        self.host.until_halted(&self.principal, &self.agent).await
+    }
+
+    /// Why the turn itself may not go on for now.
+    fn halted(&self) -> Option<Error> {
+        let reason = self.host.halted(&self.principal, &self.agent).transpose()?;
+        Some(reason.map_or_else(|error| error, |reason| Error::unavailable(format!("the turn goes on later: {reason}")).code("E-HALTED")))
     }
 
     /// Waits for what the agent asks for.

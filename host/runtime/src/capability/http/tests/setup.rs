@@ -138,6 +138,7 @@ impl Setup {
             components: None,
             kv: Arc::new(MemoryKv::default()),
             workspaces: None,
+            halts: None,
             clock: Arc::new(SystemClock),
             gateway: Gateway::new(options).unwrap(),
         };

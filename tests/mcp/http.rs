@@ -17,22 +17,27 @@ use serde_json::{Value, json};
 use super::project;
 
 /// A server that was started, and where it is.
-struct Server {
+pub(super) struct Server {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
-    authority: String,
+    pub authority: String,
 }
 
 /// What was answered.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(super) struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
 }
 
 impl Server {
-    fn start(shell: &Shell) -> Self {
-        let mut command = shell.command(&["mcp", "--http", "127.0.0.1:0"]);
+    pub fn start(shell: &Shell) -> Self {
+        Self::start_with(shell, &["--http", "127.0.0.1:0"])
+    }
+
+    /// With further arguments.
+    pub fn start_with(shell: &Shell, arguments: &[&str]) -> Self {
+        let mut command = shell.command(&[&["mcp"], arguments].concat());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let mut stderr = BufReader::new(child.stderr.take().expect("a pipe"));
         let mut said = String::new();
@@ -43,7 +48,7 @@ impl Server {
     }
 
     /// A request as it goes over the wire, and a connection that its answer comes on.
-    fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
+    pub fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(&self.authority).expect("it listens");
         let has = |name: &str| headers.iter().any(|(one, _)| one.eq_ignore_ascii_case(name));
         let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
@@ -57,7 +62,7 @@ impl Server {
         BufReader::new(stream)
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (mut text, mut stream) = (Vec::new(), self.begin(method, path, headers, body));
         drop(stream.read_to_end(&mut text));
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -66,12 +71,12 @@ impl Server {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    fn post(&self, headers: &[(&str, &str)], message: &Value) -> Answer {
+    pub fn post(&self, headers: &[(&str, &str)], message: &Value) -> Answer {
         self.send("POST", "/mcp", headers, &message.to_string())
     }
 
     /// A request without a handshake, with the headers that belong to it.
-    fn stateless(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Answer {
+    pub fn stateless(&self, method: &str, params: Value, headers: &[(&str, &str)]) -> Answer {
         let message = stateless(method, params);
         let mut all = vec![("mcp-protocol-version", STATELESS), ("mcp-method", method)];
         let name = message["params"]["name"].as_str().map(|name| ("mcp-name", name));
@@ -82,13 +87,13 @@ impl Server {
     }
 
     /// Opens a session by the handshake.
-    fn session(&self) -> Answer {
+    pub fn session(&self, headers: &[(&str, &str)]) -> Answer {
         let info = json!({ "name": "test", "version": "1" });
         let params = json!({ "protocolVersion": HANDSHAKE, "capabilities": {}, "clientInfo": info });
-        self.post(&[], &json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }))
+        self.post(headers, &json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params }))
     }
 
-    fn end(mut self, signal: Signal) -> (String, Option<i32>) {
+    pub fn end(mut self, signal: Signal) -> (String, Option<i32>) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr).expect("text");
@@ -114,12 +119,12 @@ fn stateless(method: &str, mut params: Value) -> Value {
 
 impl Answer {
     /// The messages in it, whether it is one as JSON or a stream of them.
-    fn messages(&self) -> Vec<Value> {
+    pub fn messages(&self) -> Vec<Value> {
         let lines = self.body.lines().map(|line| line.strip_prefix("data:").unwrap_or(line).trim());
         lines.filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.split_once(": ").filter(|(one, _)| one.eq_ignore_ascii_case(name)).map(|(_, value)| value))
     }
 }
@@ -137,7 +142,7 @@ fn both_eras_are_served_at_one_endpoint() {
     assert_eq!((called.status, &last["result"]["structuredContent"]["result"]), (200, &json!(42)), "{}", called.body);
     assert_eq!(called.header("mcp-session-id"), None, "there are no sessions without a handshake");
 
-    let opened = server.session();
+    let opened = server.session(&[]);
     let session = opened.header("mcp-session-id").expect("a session").to_owned();
     let headers = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", HANDSHAKE)];
     let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": answer() });
@@ -223,18 +228,24 @@ fn what_is_too_large_or_no_message_is_refused() {
 fn sessions_are_bounded() {
     let shell = project(&[("raw", "raw-tool")]);
     let server = Server::start(&shell);
-    let opened = (0..=MCP_SESSIONS_MAX).filter(|_| server.session().status == 200).count();
+    let opened = (0..=MCP_SESSIONS_MAX).filter(|_| server.session(&[]).status == 200).count();
     assert_eq!(opened, MCP_SESSIONS_MAX);
     assert_eq!(server.stateless("tools/call", answer(), &[]).status, 200);
 }
 
-/// Until there are keys, nobody else can be told apart.
+/// Without keys, nobody else can be told apart.
 #[test]
-fn only_this_machine_is_served() {
+fn without_keys_only_this_machine_is_served() {
     let shell = project(&[("raw", "raw-tool")]);
-    insta::assert_snapshot!("not_loopback", shell.transcript(&["mcp", "--http", "0.0.0.0:0"]));
+    insta::assert_snapshot!("no_name", shell.transcript(&["mcp", "--http", "0.0.0.0:0"]));
+    insta::assert_snapshot!("no_key", shell.transcript(&["mcp", "--http", "0.0.0.0:0", "--host", "tools.example.com"]));
     insta::assert_snapshot!("no_address", shell.transcript(&["mcp", "--http", "nonsense"]));
-    assert_eq!(shell.run(&["mcp", "--http", "[::]:0"]).status.code(), Some(2));
+    insta::assert_snapshot!("no_host", shell.transcript(&["mcp", "--http", "127.0.0.1:0", "--host", "a user@b"]));
+    for others in
+        [&["--http", "[::]:0"][..], &["--http", "127.0.0.1:0", "--host", "localhost"], &["--http", "127.0.0.1:0", "--require-key"]]
+    {
+        assert_eq!(shell.run(&[&["mcp"], others].concat()).status.code(), Some(2), "{others:?}");
+    }
 }
 
 /// A client that breaks off ends its guest: what was asked of it is not done behind its back.

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::{
     Blame, Kind,
     clock::Timestamp,
-    grant::Denial,
-    id::{CallId, SessionId, WaitId},
+    grant::{Denial, ToolPattern},
+    id::{CallId, KeyId, SessionId, WaitId},
     identity::Principal,
 };
 
@@ -48,6 +48,42 @@ pub enum AuditRecord<'a> {
     Call(CallRecord<'a>),
     /// A decision.
     Decision(DecisionRecord<'a>),
+    /// A key that was made or taken back.
+    Key(KeyRecord<'a>),
+}
+
+/// What somebody did with a key of the project. It is recorded before it takes effect.
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyRecord<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub decision: KeyDecision,
+    /// Who did it.
+    pub principal: &'a Principal,
+    /// The project's name.
+    pub project: &'a str,
+    /// The key.
+    pub key: KeyId,
+    /// The principal that it is for; none when what was kept of it is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<&'a Principal>,
+    /// What it is narrowed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<&'a [ToolPattern]>,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+}
+
+/// What can be done with a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyDecision {
+    /// It was made.
+    CreateKey,
+    /// It was taken back.
+    RevokeKey,
 }
 
 /// What somebody decided about a session, or about all that runs.
@@ -123,6 +159,9 @@ pub struct CallRecord<'a> {
     pub call: CallId,
     /// Who acted.
     pub principal: &'a Principal,
+    /// The key that let the principal in, when it came over HTTP with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
     /// Tools on the way here.
     pub delegation: &'a [String],
     /// The project's name.

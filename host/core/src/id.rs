@@ -71,6 +71,10 @@ id!(
     SessionId, "ses_"
 );
 id!(
+    /// What lets a client in over HTTP.
+    KeyId, "key_"
+);
+id!(
     /// Something that a session waits for: an approval, an input, a time.
     WaitId, "wait_"
 );

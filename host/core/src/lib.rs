@@ -15,6 +15,7 @@ pub mod journal;
 pub mod limit;
 pub mod plugin;
 pub mod project;
+pub mod rate;
 pub mod secret;
 pub mod store;
 

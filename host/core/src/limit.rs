@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
+const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Largest component file that is read (A20).
 pub const COMPONENT_MAX_BYTES: u64 = 64 * MIB;
@@ -209,6 +210,32 @@ pub const MCP_HEAD_DEADLINE_MS: u64 = 10_000;
 pub const MCP_SESSIONS_MAX: usize = 256;
 /// How long such a session may be idle before it is forgotten, in milliseconds (M14).
 pub const MCP_SESSION_IDLE_MS: u64 = 3_600_000;
+/// Keys of a project (M14).
+pub const KEYS_MAX: usize = 1024;
+/// Patterns of tools that a key is narrowed to.
+pub const KEY_TOOLS_MAX: usize = 64;
+/// Longest label of a key.
+pub const KEY_LABEL_MAX_CHARS: usize = 64;
+/// How long a key holds when nobody says how long.
+pub const KEY_DEFAULT_MS: u64 = 90 * DAY_MS;
+/// How long a key may hold.
+pub const KEY_MAX_MS: u64 = 365 * DAY_MS;
+/// How exactly it is noted when a key was used last, in milliseconds.
+pub const KEY_USED_MS: u64 = 60_000;
+/// How long the MCP door may go on for somebody who was let in and no longer would be, in milliseconds (M19).
+pub const MCP_WITHDRAWN_MS: u64 = 250;
+/// Requests of one principal to the MCP door over HTTP, a second, once its burst is used up (M14).
+pub const MCP_RATE_PER_SECOND: u32 = 100;
+/// Requests of one principal that may come at once (M14).
+pub const MCP_RATE_BURST: u32 = 200;
+/// Requests of one principal that are being answered over HTTP, streams included (M14).
+pub const MCP_REQUESTS_PER_PRINCIPAL_MAX: usize = 64;
+/// Sessions by handshake of one principal that showed a key or a token, over HTTP; further ones are refused (M14).
+pub const MCP_SESSIONS_PER_PRINCIPAL_MAX: usize = 64;
+/// Refused credentials a second that are told in the log, once a burst as large is used up (M14).
+pub const MCP_REFUSALS_TOLD_PER_SECOND: u32 = 8;
+/// How long a client may take to send the body of a request, in milliseconds (M14).
+pub const MCP_BODY_DEADLINE_MS: u64 = 30_000;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

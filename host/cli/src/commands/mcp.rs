@@ -3,8 +3,12 @@
 use std::{io::IsTerminal, num::NonZeroUsize, sync::Arc, thread};
 
 use anyhow::Context as _;
-use remit_core::limit::MCP_POOL_CALLS;
-use remit_server::mcp::{Door, Listener, Setup, stdio};
+use remit_core::{Error, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS};
+use remit_runtime::{
+    project::{Keys, OpenProject},
+    services::SystemClock,
+};
+use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, stdio};
 use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
@@ -20,12 +24,19 @@ use crate::{Exit, output, signals::Working};
 ///   remit mcp install claude-code
 ///   remit mcp --project ~/work/acme
 ///   remit mcp --http 127.0.0.1:8123
+///   remit mcp --http 127.0.0.1:8123 --host tools.example.com
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
 pub struct Mcp {
     /// Serve over HTTP at this address of this machine; port 0 is any that is free
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// A name that clients know the server by, where a reverse proxy stands before it; every client needs a key then
+    #[arg(long = "host", value_name = "NAME", requires = "http")]
+    hosts: Vec<String>,
+    /// Ask every client for a key, those on this machine too
+    #[arg(long, requires = "http")]
+    require_key: bool,
     #[command(subcommand)]
     command: Option<McpCommand>,
 }
@@ -39,13 +50,14 @@ impl super::Run {
     pub(super) fn mcp(&self, arguments: &Mcp) -> anyhow::Result<Exit> {
         match &arguments.command {
             Some(McpCommand::Install(arguments)) => self.mcp_install(arguments),
-            None => self.mcp_serve(arguments.http.as_deref()),
+            None => self.mcp_serve(arguments),
         }
     }
 
     /// Opens the door of the project, and serves whoever comes until nobody is left or a signal comes.
-    fn mcp_serve(&self, http: Option<&str>) -> anyhow::Result<Exit> {
+    fn mcp_serve(&self, arguments: &Mcp) -> anyhow::Result<Exit> {
         let project = self.open_trusted()?;
+        let entrance = arguments.http.as_ref().map(|address| Entrance::new(&project, address, arguments)).transpose()?;
         let mut builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS);
         let stored = project.project.plugins.values().any(|plugin| plugin.grants.kv.is_some());
         if stored {
@@ -66,13 +78,14 @@ impl super::Run {
         let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
         let runtime = runtime.context("the async runtime cannot be started")?;
         let mut working = self.signals.work();
-        let (greeting, principal) = (supply.greeting(), &self.environment.principal);
-        let greet = |place: &str| output::note(&format!("{greeting} as {principal} (owner) {place}"));
+        let greeting = supply.greeting();
+        let greet = |place: &str| output::note(&format!("{greeting} {place}"));
+        let (owner, members) = (self.environment.principal.clone(), supply.members());
         let served = runtime.block_on(async {
             let serve = async {
-                match http {
-                    None => serve_lines(&door, greet, &mut working).await,
-                    Some(address) => serve_http(&door, address, greet, &mut working).await,
+                match entrance {
+                    None => serve_lines(&door, &owner, greet, &mut working).await,
+                    Some(entrance) => serve_http(&door, entrance, owner, members, greet, &mut working).await,
                 }
             };
             tokio::select! {
@@ -86,9 +99,30 @@ impl super::Run {
     }
 }
 
+/// Where clients come in over HTTP, and by what.
+struct Entrance {
+    address: Address,
+    keys: Keys,
+    required: bool,
+}
+
+impl Entrance {
+    /// # Errors
+    /// `invalid` when the address is none, or everybody needs a key and there is none.
+    fn new(project: &OpenProject, address: &str, arguments: &Mcp) -> anyhow::Result<Self> {
+        let address = Address::parse(address, &arguments.hosts)?;
+        let (keys, required) = (project.state.keys()?, address.is_open() || arguments.require_key);
+        if required && !keys.any(SystemClock.now())? {
+            let error = Error::invalid("every client needs a key here, and the project has none that holds");
+            return Err(error.hint("remit key create --as PRINCIPAL").into());
+        }
+        Ok(Self { address, keys, required })
+    }
+}
+
 /// Serves one client on standard input and output; a signal ends what runs.
-async fn serve_lines(door: &Door, greet: impl Fn(&str), working: &mut Working<'_>) -> anyhow::Result<Exit> {
-    greet("on standard input");
+async fn serve_lines(door: &Door, owner: &Principal, greet: impl Fn(&str), working: &mut Working<'_>) -> anyhow::Result<Exit> {
+    greet(&format!("as {owner} (owner) on standard input"));
     if std::io::stdin().is_terminal() {
         output::note("  it waits for a client to speak; to set one up: remit mcp install CLIENT");
     }
@@ -101,10 +135,22 @@ async fn serve_lines(door: &Door, greet: impl Fn(&str), working: &mut Working<'_
 }
 
 /// Serves clients over HTTP; at a signal, what runs may end.
-async fn serve_http(door: &Door, address: &str, greet: impl Fn(&str), working: &mut Working<'_>) -> anyhow::Result<Exit> {
+async fn serve_http(
+    door: &Door,
+    entrance: Entrance,
+    owner: Principal,
+    members: watch::Receiver<Arc<Members>>,
+    greet: impl Fn(&str),
+    working: &mut Working<'_>,
+) -> anyhow::Result<Exit> {
+    let Entrance { address, keys, required } = entrance;
     let listener = Listener::bind(address).await?;
-    greet(&format!("at {}", listener.url()));
+    match required {
+        true => greet(&format!("to who shows a key, at {}", listener.url())),
+        false => greet(&format!("as {owner} (owner) at {}", listener.url())),
+    }
+    let admission = Admission { keys, members, owner, required, clock: Arc::new(SystemClock) };
     let mut why = None;
-    door.serve_http(listener, async { why = Some(working.stopped().await) }).await;
+    door.serve_http(listener, admission, async { why = Some(working.stopped().await) }).await;
     why.map_or(Ok(Exit::Done), |stopped| Err(stopped.into()))
 }

@@ -9,7 +9,7 @@ use remit_core::{
     project::Plugin,
 };
 use remit_runtime::{Host, Project, plugin::Source, project::OpenProject};
-use remit_server::mcp::Catalog;
+use remit_server::mcp::{Catalog, Members};
 use tokio::sync::watch;
 
 use crate::output::{self, HEAD, WARN, counted};
@@ -20,6 +20,7 @@ pub struct Supply<'a> {
     host: Host,
     project: OpenProject,
     offers: watch::Sender<Arc<Catalog>>,
+    members: watch::Sender<Arc<Members>>,
     /// Whether key-value storage is open.
     stored: bool,
     /// What is left out, and why.
@@ -32,9 +33,15 @@ type Admitted = (Vec<remit_runtime::Plugin>, BTreeMap<String, String>);
 impl<'a> Supply<'a> {
     /// Supplies what the lock says. No component is looked at: [`Supply::keep_up`] does that.
     pub fn new(run: &'a super::Run, host: Host, project: OpenProject, offers: watch::Sender<Arc<Catalog>>, stored: bool) -> Self {
-        let mut supply = Self { run, host, project, offers, stored, out: BTreeMap::new(), plugins: 0 };
+        let members = watch::Sender::default();
+        let mut supply = Self { run, host, project, offers, members, stored, out: BTreeMap::new(), plugins: 0 };
         supply.load(supply.admitted(|project, plugin| project.locked(plugin)));
         supply
+    }
+
+    /// Who has a role in the project, as it is served.
+    pub fn members(&self) -> watch::Receiver<Arc<Members>> {
+        self.members.subscribe()
     }
 
     /// What is served, in words.
@@ -88,6 +95,7 @@ impl<'a> Supply<'a> {
                     output::note(&format!("{WARN}nothing is served any more{WARN:#}: {error:#}"));
                     self.host.unload(name);
                     self.offers.send_replace(Arc::default());
+                    self.members.send_replace(Arc::default());
                 }
                 false
             }
@@ -151,6 +159,9 @@ impl<'a> Supply<'a> {
             output::note(&format!("{WARN}`{name}` is left out{WARN:#}: {why}"));
         }
         (self.out, self.plugins) = (out, plugins.len());
+        let principals = self.project.project.principals.keys();
+        let members = principals.filter_map(|principal| Some((principal.clone(), self.project.project.role(principal)?)));
+        self.members.send_replace(Arc::new(members.collect()));
         self.offers.send_if_modified(|offered| {
             let changed = **offered != catalog;
             *offered = Arc::new(catalog);

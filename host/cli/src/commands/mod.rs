@@ -12,6 +12,7 @@ mod edit;
 mod explain;
 mod halt;
 mod inspect;
+mod key;
 mod mcp;
 mod mcp_install;
 mod mcp_supply;
@@ -63,6 +64,8 @@ pub enum Command {
     Enable(halt::Enable),
     Stop(halt::Stop),
     Start(halt::Start),
+    #[command(subcommand)]
+    Key(key::Key),
     Mcp(mcp::Mcp),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -104,6 +107,7 @@ impl Run {
             Command::Enable(arguments) => self.enable(arguments),
             Command::Stop(arguments) => self.stop(arguments),
             Command::Start(_) => self.start(),
+            Command::Key(command) => self.key(&command),
             Command::Mcp(arguments) => self.mcp(&arguments),
             Command::Demo(arguments) => self.demo(&arguments),
             Command::Doctor(arguments) => self.doctor(&arguments),

@@ -116,6 +116,23 @@ impl ToolPattern {
     pub fn matches(&self, plugin: &str, tool: &str) -> bool {
         part_matches(&self.plugin, plugin) && part_matches(&self.tool, tool)
     }
+
+    /// What matches exactly the tools that both match, when there can be any.
+    pub fn both(&self, other: &Self) -> Option<Self> {
+        Some(Self { plugin: narrower(&self.plugin, &other.plugin)?.to_owned(), tool: narrower(&self.tool, &other.tool)?.to_owned() })
+    }
+}
+
+/// The one of two parts whose every match is also one of the other; two parts that share a name have such a one.
+fn narrower<'a>(one: &'a str, other: &'a str) -> Option<&'a str> {
+    let start = |part: &'a str| part.strip_suffix('*');
+    match (start(one), start(other)) {
+        (None, _) => part_matches(other, one).then_some(one),
+        (_, None) => part_matches(one, other).then_some(other),
+        (Some(left), Some(right)) if left.starts_with(right) => Some(one),
+        (Some(left), Some(right)) if right.starts_with(left) => Some(other),
+        (Some(_), Some(_)) => None,
+    }
 }
 
 fn part_matches(pattern: &str, name: &str) -> bool {

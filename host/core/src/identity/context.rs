@@ -3,7 +3,7 @@
 use super::{Principal, Role};
 use crate::{
     grant::Held,
-    id::{CallId, SessionId},
+    id::{CallId, KeyId, SessionId},
 };
 
 /// Where a turn stands in the journal of its session: no other turn of it has the same place.
@@ -24,6 +24,8 @@ pub struct Context {
     pub principal: Principal,
     /// What the principal may call.
     pub role: Role,
+    /// The key that it showed, when it was let in by one.
+    pub key: Option<KeyId>,
     /// Who called on the way here, outermost first: agents by their names, tools as `plugin/tool`.
     pub delegation: Vec<String>,
     /// What those may call; none where nobody called.

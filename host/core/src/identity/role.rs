@@ -24,4 +24,14 @@ impl Role {
             Self::Tools(patterns) => patterns.iter().any(|pattern| pattern.matches(plugin, tool)),
         }
     }
+
+    /// What this role and `scope` both allow. An owner who is narrowed is none any more.
+    pub fn within(&self, scope: &[ToolPattern]) -> Self {
+        match self {
+            Self::Owner => Self::Tools(scope.to_vec()),
+            Self::Tools(patterns) => {
+                Self::Tools(patterns.iter().flat_map(|one| scope.iter().filter_map(|other| one.both(other))).collect())
+            }
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::{
     io::{self, ErrorKind, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use remit_core::{
@@ -153,6 +154,30 @@ pub(super) fn remove(path: &Path) -> Result<u64> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(path, "removed", error)),
         _ => Ok(bytes),
+    }
+}
+
+/// Makes what was removed from `folder`, or put into it, durable.
+///
+/// # Errors
+/// `host` when the system cannot say that it is.
+pub(super) fn sync(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| failed(folder, "synced", error))
+}
+
+/// The time of a file: of its last change, or what [`set_time`] made it.
+pub(super) fn time(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
+}
+
+/// Sets the time of a file; one that is not there is fine.
+///
+/// # Errors
+/// `host` when it cannot be set.
+pub(super) fn set_time(path: &Path, time: SystemTime) -> Result<()> {
+    match open(path)? {
+        Some((file, _)) => file.set_modified(time).map_err(|error| failed(path, "marked", error)),
+        None => Ok(()),
     }
 }
 

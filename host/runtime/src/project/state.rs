@@ -1,4 +1,4 @@
-//! What a project keeps beside its files: built and loaded components.
+//! What a project keeps beside its files: built and loaded components, keys, and where the rest lies.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use remit_core::{
     plugin::{Digest, PluginName},
 };
 
-use super::file;
+use super::{Keys, file};
 
 /// The state folder of one project: `.remit/` in it, or a folder of its own below `REMIT_HOME`. Made when something is first kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +121,14 @@ impl StateFolder {
     /// `host` when the folder cannot be made, `denied` when it is not this user's own.
     pub fn audit(&self) -> Result<PathBuf> {
         Ok(self.folder("audit")?.join("calls.jsonl"))
+    }
+
+    /// The keys that let clients in; their folder is made.
+    ///
+    /// # Errors
+    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
+    pub fn keys(&self) -> Result<Keys> {
+        Ok(Keys::new(self.folder("keys")?))
     }
 
     pub(super) fn folder(&self, name: &str) -> Result<PathBuf> {

@@ -6,7 +6,6 @@ use std::{sync::Arc, time::Duration};
 
 use remit_core::{
     Error,
-    identity::Role,
     limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
 };
 use remit_runtime::{
@@ -21,15 +20,16 @@ use rmcp::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{Door, Offer, shape, visitor::Level};
+use super::{Door, Offer, Who, shape, visitor::Level};
 
 impl Door {
-    /// Calls the tool of `offer`. A client that takes its request back ends the guest.
+    /// Calls the tool of `offer` for `who`. A client that takes its request back ends the guest, and so does the end of what let it in.
     ///
     /// # Errors
     /// Only when the request was taken back, or the host has no randomness: whatever else fails is a result that a model can read.
     pub(super) async fn call(
         &self,
+        who: &Who,
         offer: &Offer,
         arguments: JsonObject,
         level: Option<Level>,
@@ -43,8 +43,7 @@ impl Door {
             tracing::error!(internal = error.internal, "{error}");
             ErrorData::internal_error(error.message, None)
         };
-        let mut acting = setup.host.context(setup.principal.clone(), Role::Owner).map_err(internal)?;
-        acting.time_zone.clone_from(&setup.time_zone);
+        let acting = who.context(setup).map_err(internal)?;
         let arguments = Value::Object(arguments).to_string();
         let listener = Listener { peer: &context.peer, token: context.meta.get_progress_token(), level, logger: &offer.tool.name };
         let (events, told) = listener.channel();
@@ -67,6 +66,7 @@ impl Door {
         tokio::select! {
             biased;
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
+            () = who.withdrawn() => Err(ErrorData::internal_error("what let this client in was withdrawn", None)),
             outcome = work => Ok(shape::result(outcome, offer.promises())),
         }
     }

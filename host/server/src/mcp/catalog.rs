@@ -3,6 +3,7 @@
 use std::{collections::HashMap, ops::Range};
 
 use remit_core::{
+    identity::Role,
     limit::{MCP_PAGE_BYTES, MCP_PAGE_TOOLS},
     plugin::{Definition, Kind},
 };
@@ -50,32 +51,19 @@ impl Catalog {
 
     /// The tool that clients know as `name`.
     pub fn find(&self, name: &str) -> Option<&Offer> {
-        self.at(name).and_then(|at| self.0.get(at))
+        self.0.binary_search_by(|offer| offer.tool.name.as_ref().cmp(name)).ok().and_then(|at| self.0.get(at))
     }
 
-    fn at(&self, name: &str) -> Option<usize> {
-        self.0.binary_search_by(|offer| offer.tool.name.as_ref().cmp(name)).ok()
-    }
-
-    /// One page of the list: what follows the tool that is named `after`, and the name to ask with for the next page. `None` when no
-    /// tool has that name.
-    pub fn page(&self, after: Option<&str>) -> Option<(Vec<Tool>, Option<String>)> {
-        let start = after.map_or(Some(0), |name| self.at(name).map(|at| at + 1))?;
-        let range = self.room(start);
-        let next = self.0.get(range.end).and(self.0.get(range.clone()).and_then(<[Offer]>::last));
+    /// One page of the list for who has `role`: what follows the tool that is named `after`, and the name to ask with for the next
+    /// page. `None` when no tool of the list has that name.
+    pub fn page(&self, after: Option<&str>, role: &Role) -> Option<(Vec<Tool>, Option<String>)> {
+        let open: Vec<&Offer> = self.0.iter().filter(|offer| offer.is_open_to(role)).collect();
+        let at = |name: &str| open.binary_search_by(|offer| offer.tool.name.as_ref().cmp(name)).ok();
+        let start = after.map_or(Some(0), |name| at(name).map(|at| at + 1))?;
+        let range = room(&open, start);
+        let next = open.get(range.end).and(open.get(range.clone()).and_then(<[&Offer]>::last));
         let next = next.map(|last| last.tool.name.clone().into_owned());
-        Some((self.0.get(range)?.iter().map(|offer| offer.tool.clone()).collect(), next))
-    }
-
-    /// What fits on a page from `start`: one tool at least.
-    fn room(&self, start: usize) -> Range<usize> {
-        let mut bytes = 0;
-        let fits = |offer: &&Offer| {
-            let first = bytes == 0;
-            bytes += offer.bytes;
-            first || bytes <= MCP_PAGE_BYTES
-        };
-        start..start + self.0.iter().skip(start).take(MCP_PAGE_TOOLS).take_while(fits).count()
+        Some((open.get(range)?.iter().map(|offer| offer.tool.clone()).collect(), next))
     }
 
     /// How many tools there are.
@@ -89,6 +77,17 @@ impl Catalog {
     }
 }
 
+/// What fits on a page of `open` from `start`: one tool at least.
+fn room(open: &[&Offer], start: usize) -> Range<usize> {
+    let mut bytes = 0;
+    let fits = |offer: &&&Offer| {
+        let first = bytes == 0;
+        bytes += offer.bytes;
+        first || bytes <= MCP_PAGE_BYTES
+    };
+    start..start + open.iter().skip(start).take(MCP_PAGE_TOOLS).take_while(fits).count()
+}
+
 impl Offer {
     fn new(name: &str, plugin: &Plugin, definition: &Definition) -> Self {
         let open_world = plugin.kind == Kind::Native || !plugin.granted.http.is_empty();
@@ -97,6 +96,11 @@ impl Offer {
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();
         let bytes = bytes + definition.description.len();
         Self { tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
+    }
+
+    /// Whether who has `role` may call the tool. To others it is not there.
+    pub fn is_open_to(&self, role: &Role) -> bool {
+        role.allows(&self.plugin, &self.name)
     }
 
     /// Whether the tool promises structured output.

@@ -1,15 +1,19 @@
 //! The MCP door: a project's tools for every client that speaks the Model Context Protocol, in the revisions with a handshake
 //! (2024-11-05 to 2025-11-25) and without one (2026-07-28), on the same endpoint.
 
+mod admission;
 mod call;
 mod catalog;
 mod http;
 mod lines;
 mod name;
+mod pace;
+mod reception;
 mod schema;
 mod sessions;
 pub mod shape;
 mod visitor;
+mod who;
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,9 +32,11 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
+pub use admission::Admission;
 pub use catalog::{Catalog, Offer};
-pub use http::Listener;
+pub use http::{Address, Listener};
 pub use rmcp::transport::stdio_pipes as stdio;
+pub use who::{Members, Who};
 
 use self::{lines::Lines, visitor::Visitor};
 
@@ -40,7 +46,7 @@ pub struct Setup {
     pub host: Host,
     /// The project's name.
     pub project: String,
-    /// Who every client is: its owner.
+    /// Who a client is that comes over standard input: the project's owner.
     pub principal: Principal,
     /// The user's time zone, an IANA name.
     pub time_zone: String,
@@ -74,7 +80,8 @@ impl Door {
         read: impl AsyncRead + Send + Unpin + 'static,
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<()> {
-        let served = match serve_server(Visitor::new(self.clone()), Lines::new(read, write)).await {
+        let owner = Arc::new(Who::owner(self.0.setup.principal.clone()));
+        let served = match serve_server(Visitor::new(self.clone(), Some(owner)), Lines::new(read, write)).await {
             Ok(running) => match running.waiting().await {
                 Ok(QuitReason::Closed | QuitReason::Cancelled) => Ok(()),
                 Ok(other) => Err(Error::host("serving the client failed", format!("{other:?}"))),

@@ -1,9 +1,14 @@
-//! Sessions of the transport over HTTP, for clients that open one by a handshake: bounded in number and in idle time (M14).
+//! Sessions of the transport over HTTP, for clients that open one by a handshake: bounded in number and in idle time (M14),
+//! and each for who opened it alone (M10).
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::Stream;
-use remit_core::limit::{MCP_SESSION_IDLE_MS, MCP_SESSIONS_MAX};
+use remit_core::{
+    id::KeyId,
+    identity::Principal,
+    limit::{MCP_SESSION_IDLE_MS, MCP_SESSIONS_MAX, MCP_SESSIONS_PER_PRINCIPAL_MAX},
+};
 use rmcp::{
     model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
     transport::streamable_http_server::session::{
@@ -13,28 +18,53 @@ use rmcp::{
 };
 use tokio::sync::Mutex;
 
-/// The library's sessions, which have no bound of their own.
-pub struct Sessions {
+use super::Who;
+
+/// The library's sessions, which have no bound and no owner of their own.
+pub struct AllSessions {
     inner: LocalSessionManager,
-    opening: Mutex<()>,
+    /// Who opened each of them.
+    owners: Mutex<HashMap<SessionId, Badge>>,
+}
+
+type Badge = (Principal, Option<KeyId>);
+
+/// The sessions of one visitor. Those of others are not there (M10).
+pub struct Sessions {
+    all: Arc<AllSessions>,
+    badge: Badge,
+    most: usize,
 }
 
 /// Why a session does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// There are too many.
-    #[error("{MCP_SESSIONS_MAX} sessions are open already")]
-    Full,
+    #[error("{0} sessions of this client are open already, or {MCP_SESSIONS_MAX} of all")]
+    Full(usize),
     /// The library refused.
     #[error(transparent)]
     Session(#[from] LocalSessionManagerError),
 }
 
-impl Sessions {
+impl AllSessions {
     pub fn new() -> Self {
         let mut inner = LocalSessionManager::default();
         inner.session_config.keep_alive = Some(Duration::from_millis(MCP_SESSION_IDLE_MS));
-        Self { inner, opening: Mutex::default() }
+        Self { inner, owners: Mutex::default() }
+    }
+}
+
+impl Sessions {
+    /// Those of `who`.
+    pub fn of(all: Arc<AllSessions>, who: &Who) -> Self {
+        // Where nobody is told apart, one bound is for all.
+        let most = if who.is_known() { MCP_SESSIONS_PER_PRINCIPAL_MAX } else { MCP_SESSIONS_MAX };
+        Self { all, badge: who.badge(), most }
+    }
+
+    async fn is_own(&self, id: &SessionId) -> bool {
+        self.all.owners.lock().await.get(id) == Some(&self.badge)
     }
 }
 
@@ -45,23 +75,31 @@ impl SessionManager for Sessions {
     type Transport = <LocalSessionManager as SessionManager>::Transport;
 
     async fn create_session(&self) -> Stopped<(SessionId, Self::Transport)> {
-        let _one_at_a_time = self.opening.lock().await;
-        if self.inner.sessions.read().await.len() >= MCP_SESSIONS_MAX {
-            return Err(Refused::Full);
+        let mut owners = self.all.owners.lock().await;
+        let own = owners.values().filter(|owner| **owner == self.badge).count();
+        if owners.len() >= MCP_SESSIONS_MAX || own >= self.most {
+            return Err(Refused::Full(own));
         }
-        Ok(self.inner.create_session().await?)
+        let (id, transport) = self.all.inner.create_session().await?;
+        owners.insert(id.clone(), self.badge.clone());
+        Ok((id, transport))
     }
 
     async fn initialize_session(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Stopped<ServerJsonRpcMessage> {
-        Ok(self.inner.initialize_session(id, message).await?)
+        Ok(self.all.inner.initialize_session(id, message).await?)
     }
 
     async fn has_session(&self, id: &SessionId) -> Stopped<bool> {
-        Ok(self.inner.has_session(id).await?)
+        Ok(self.is_own(id).await && self.all.inner.has_session(id).await?)
     }
 
     async fn close_session(&self, id: &SessionId) -> Stopped<()> {
-        Ok(self.inner.close_session(id).await?)
+        // What is another visitor's is answered like what is not there.
+        if self.is_own(id).await {
+            self.all.owners.lock().await.remove(id);
+            self.all.inner.close_session(id).await?;
+        }
+        Ok(())
     }
 
     async fn create_stream(
@@ -69,18 +107,18 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Stopped<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.inner.create_stream(id, message).await?)
+        Ok(self.all.inner.create_stream(id, message).await?)
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Stopped<()> {
-        Ok(self.inner.accept_message(id, message).await?)
+        Ok(self.all.inner.accept_message(id, message).await?)
     }
 
     async fn create_standalone_stream(&self, id: &SessionId) -> Stopped<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.inner.create_standalone_stream(id).await?)
+        Ok(self.all.inner.create_standalone_stream(id).await?)
     }
 
     async fn resume(&self, id: &SessionId, last_event_id: String) -> Stopped<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.inner.resume(id, last_event_id).await?)
+        Ok(self.all.inner.resume(id, last_event_id).await?)
     }
 }

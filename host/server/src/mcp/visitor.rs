@@ -2,7 +2,7 @@
 
 #![allow(deprecated, reason = "the protocol advises against its log messages by now, and clients of every revision ask for them")]
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use remit_core::{limit::MCP_LIST_TTL_MS, plugin::text::visible};
 use rmcp::{
@@ -15,7 +15,7 @@ use rmcp::{
 };
 use tokio::task::AbortHandle;
 
-use super::Door;
+use super::{Door, Who};
 
 /// What a model that uses these tools should know.
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what its project granted. A result with `isError` and \
@@ -25,6 +25,8 @@ const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what 
 /// One client. Over HTTP without a session, one request.
 pub struct Visitor {
     door: Door,
+    /// Who it is; none over HTTP, where each request says so.
+    who: Option<Arc<Who>>,
     /// The least severe lines that a client of the handshake era wants to read.
     level: Mutex<Level>,
     /// Tells a client of the handshake era of changes.
@@ -35,8 +37,15 @@ pub struct Visitor {
 pub(super) type Level = rmcp::model::LoggingLevel;
 
 impl Visitor {
-    pub fn new(door: Door) -> Self {
-        Self { door, level: Mutex::new(Level::Info), teller: Mutex::default() }
+    pub fn new(door: Door, who: Option<Arc<Who>>) -> Self {
+        Self { door, who, level: Mutex::new(Level::Info), teller: Mutex::default() }
+    }
+
+    /// Who makes a request. Over HTTP a session has one visitor, and each request of it what its own key allows.
+    fn who(&self, context: &RequestContext<RoleServer>) -> Result<Arc<Who>, ErrorData> {
+        let parts = context.extensions.get::<http::request::Parts>();
+        let who = parts.and_then(|parts| parts.extensions.get::<Arc<Who>>()).or(self.who.as_ref());
+        who.cloned().ok_or_else(|| ErrorData::internal_error("nobody was let in with this request", None))
     }
 
     /// The least severe lines that the client wants for this request. Without a handshake it says so in the request, or gets none.
@@ -76,7 +85,8 @@ impl ServerHandler for Visitor {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let page = self.door.catalog().page(cursor.as_deref());
+        let who = self.who(&context)?;
+        let page = self.door.catalog().page(cursor.as_deref(), &who.role);
         let (tools, next) = page.ok_or_else(|| ErrorData::invalid_params("this list has changed: ask for it without a cursor", None))?;
         let mut list = ListToolsResult { next_cursor: next, ..ListToolsResult::with_all_items(tools) };
         if stateless(&context) {
@@ -91,9 +101,10 @@ impl ServerHandler for Visitor {
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let catalog = self.door.catalog();
-        let offer = catalog.find(&request.name);
+        let who = self.who(&context)?;
+        let offer = catalog.find(&request.name).filter(|offer| offer.is_open_to(&who.role));
         let offer = offer.ok_or_else(|| ErrorData::invalid_params(format!("unknown tool: `{}`", visible(&request.name, 64)), None))?;
-        self.door.call(offer, request.arguments.unwrap_or_default(), self.level(&context), context).await.map(Into::into)
+        self.door.call(&who, offer, request.arguments.unwrap_or_default(), self.level(&context), context).await.map(Into::into)
     }
 
     async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {

@@ -33,7 +33,7 @@ fn all(catalog: &Catalog) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut after = None;
     loop {
-        let (tools, next) = catalog.page(after.as_deref()).expect("a page");
+        let (tools, next) = catalog.page(after.as_deref(), &Role::Owner).expect("a page");
         pages.push(tools.into_iter().map(|tool| tool.name.into_owned()).collect());
         match next {
             Some(name) => after = Some(name),
@@ -65,9 +65,9 @@ fn a_page_is_bounded_in_bytes_and_never_empty() {
 #[test]
 fn a_page_after_a_tool_that_is_gone_is_refused() {
     let (catalog, _) = Catalog::new(&[plugin("a", vec![definition("one", json!({}))])]);
-    assert_eq!(catalog.page(Some("a__two")), None);
-    assert_eq!(catalog.page(Some("a__one")), Some((Vec::new(), None)));
-    assert_eq!(Catalog::default().page(None), Some((Vec::new(), None)));
+    assert_eq!(catalog.page(Some("a__two"), &Role::Owner), None);
+    assert_eq!(catalog.page(Some("a__one"), &Role::Owner), Some((Vec::new(), None)));
+    assert_eq!(Catalog::default().page(None, &Role::Owner), Some((Vec::new(), None)));
 }
 
 #[test]
@@ -106,4 +106,19 @@ fn texts_with_hidden_characters_are_escaped() {
     let tool = &catalog.find("a__one").expect("a tool").tool;
     assert_eq!(tool.title.as_deref(), Some("a\\u{202e}b"));
     assert_eq!(tool.description.as_deref(), Some("line\nnext \\u{1b}[31m\\u{e0041}"));
+}
+
+/// What a role does not allow is not listed, and its name says no more than one that is not there.
+#[test]
+fn a_role_sees_what_it_may_call_and_nothing_of_the_rest() {
+    let tools = |names: &[&str]| names.iter().map(|name| definition(name, json!({}))).collect();
+    let (catalog, _) = Catalog::new(&[plugin("a", tools(&["one", "two"])), plugin("b", tools(&["one"]))]);
+    let role = Role::Tools(vec!["a/one".parse().expect("a pattern"), "b/*".parse().expect("a pattern")]);
+    let listed =
+        |after: Option<&str>| catalog.page(after, &role).map(|(tools, _)| tools.into_iter().map(|tool| tool.name).collect::<Vec<_>>());
+    assert_eq!(listed(None).expect("a page"), ["a__one", "b__one"]);
+    assert_eq!(listed(Some("a__one")).expect("a page"), ["b__one"]);
+    assert_eq!(listed(Some("a__two")), None);
+    assert!(catalog.page(Some("a__two"), &Role::Owner).is_some());
+    assert!(catalog.page(None, &Role::Tools(Vec::new())).is_some_and(|(tools, next)| tools.is_empty() && next.is_none()));
 }

@@ -146,6 +146,7 @@ impl Setup {
             call: CallId::new(Timestamp(0), 0),
             principal: "user:ada".parse().unwrap(),
             role: Role::Owner,
+            key: None,
             delegation: Vec::new(),
             held: Default::default(),
             session: None,

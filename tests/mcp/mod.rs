@@ -7,6 +7,7 @@ mod http;
 mod install;
 mod keys;
 mod list;
+mod search;
 mod stdio;
 
 use remit_tests::{McpClient, Shell, component, fixture};

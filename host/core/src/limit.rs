@@ -186,6 +186,21 @@ pub const MCP_UNREAD_MAX_BYTES: usize = 16 * MIB as usize;
 pub const MCP_EVENTS_MAX: usize = 64;
 /// How long the answer to a call waits for its last words to be told, in milliseconds (M14).
 pub const MCP_LAST_WORDS_MS: u64 = 250;
+/// Most tools that a project lists at the MCP door before it offers a search in their place, unless it says otherwise: providers of models
+/// and clients take 128 of all servers together, and a model reads each definition in each turn.
+pub const MCP_LISTED_TOOLS: usize = 64;
+/// Tools that one search finds, when the client does not say how many.
+pub const MCP_FOUND_DEFAULT: usize = 5;
+/// Tools that one search finds at most.
+pub const MCP_FOUND_MAX: usize = 20;
+/// Bytes of the definitions that one search gives, but for the one that goes beyond (M7).
+pub const MCP_FOUND_BYTES: usize = 256 * KIB as usize;
+/// Longest text that tools are searched by; of its words, so many count (M14).
+pub const MCP_QUERY_MAX_BYTES: usize = KIB as usize;
+/// See [`MCP_QUERY_MAX_BYTES`].
+pub const MCP_QUERY_WORDS: usize = 32;
+/// Words of a definition that a search looks at; further ones do not count (M7).
+pub const MCP_SEARCHED_WORDS: usize = 2048;
 /// Tools of one page of a list.
 pub const MCP_PAGE_TOOLS: usize = 256;
 /// Bytes of one page of a list, but for the tool that goes beyond.

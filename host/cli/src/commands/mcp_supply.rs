@@ -46,8 +46,10 @@ impl<'a> Supply<'a> {
 
     /// What is served, in words.
     pub fn greeting(&self) -> String {
-        let tools = counted(self.offers.borrow().len(), "tool");
-        format!("{HEAD}{}{HEAD:#}: {tools} of {}", self.project.project.name, counted(self.plugins, "plugin"))
+        let offers = self.offers.borrow();
+        let searched = if offers.is_searched() { ", offered by a search," } else { "" };
+        let (tools, plugins) = (counted(offers.len(), "tool"), counted(self.plugins, "plugin"));
+        format!("{HEAD}{}{HEAD:#}: {tools} of {plugins}{searched}", self.project.project.name)
     }
 
     /// Looks at the components, and then again whenever a file of the project changes. When the project may not run as it is now,
@@ -154,6 +156,7 @@ impl<'a> Supply<'a> {
             out.insert(name.to_string(), error.to_string());
         }
         let (catalog, tools) = Catalog::new(&plugins);
+        let catalog = catalog.searched(&self.project.project.mcp);
         out.extend(tools.into_iter().map(|(tool, why)| (tool, why.to_owned())));
         for (name, why) in out.iter().filter(|(name, why)| self.out.get(*name) != Some(*why)) {
             output::note(&format!("{WARN}`{name}` is left out{WARN:#}: {why}"));

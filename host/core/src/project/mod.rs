@@ -16,7 +16,7 @@ mod trust;
 mod tests;
 
 pub use command::{Command, EnvSecret, EnvValue};
-pub use model::{Plugin, Project, Retention, Source};
+pub use model::{Mcp, Plugin, Project, Retention, Source, ToolSearch};
 pub use nearest::nearest;
 pub use problem::{Problem, ProjectError, text};
 pub use trust::{Pins, Trust, untrusted};

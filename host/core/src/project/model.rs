@@ -5,11 +5,13 @@ use std::{
     fmt,
 };
 
+use serde::Deserialize;
+
 use super::Command;
 use crate::{
-    grant::Grants,
+    grant::{Grants, ToolPattern},
     identity::{Principal, Role},
-    limit::CallLimits,
+    limit::{CallLimits, MCP_LISTED_TOOLS},
     plugin::{Effect, PluginName, granted_lines},
 };
 
@@ -94,6 +96,39 @@ pub struct Retention {
     pub quarantined_days: Option<u32>,
 }
 
+/// How clients of the MCP door are shown the project's tools.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mcp {
+    /// Whether they get a search in place of the list.
+    pub search: ToolSearch,
+    /// Tools that are listed where they are searched, too.
+    pub listed: Vec<ToolPattern>,
+}
+
+/// When a search stands in place of a list of tools.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolSearch {
+    /// When there are more than [`MCP_LISTED_TOOLS`].
+    #[default]
+    Auto,
+    /// However few there are.
+    Always,
+    /// However many there are.
+    Never,
+}
+
+impl ToolSearch {
+    /// Whether so many tools are searched.
+    pub fn applies(self, tools: usize) -> bool {
+        match self {
+            Self::Auto => tools > MCP_LISTED_TOOLS,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}
+
 /// A project, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -107,6 +142,8 @@ pub struct Project {
     pub principals: BTreeMap<Principal, Vec<String>>,
     /// What `remit prune` removes.
     pub retention: Retention,
+    /// What `remit mcp` lists.
+    pub mcp: Mcp,
 }
 
 impl Project {

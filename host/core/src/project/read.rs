@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest,
+    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest,
     table::{self, Table},
 };
 use crate::{
@@ -38,12 +38,13 @@ impl Project {
         let roles = roles(&mut root, &mut problems);
         let principals = principals(&mut root, &roles, &mut problems);
         let retention = retention(&mut root, &mut problems);
+        let mcp = mcp(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention }),
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp }),
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }
@@ -246,6 +247,14 @@ fn retention(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Retention {
     retention
 }
 
+fn mcp(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Mcp {
+    let Some(mut table) = root.table("mcp", "`[mcp]`", problems) else { return Mcp::default() };
+    let search = table.optional("search", problems).unwrap_or_default();
+    let listed = table.optional("listed", problems).unwrap_or_default();
+    table.finish(problems);
+    Mcp { search, listed: patterns(listed, problems) }
+}
+
 pub(super) fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {
     let Some(table) = plugin.table("effects", "`effects`", problems) else { return BTreeMap::new() };
     let entries = table.entries::<Effect>(problems);
@@ -273,18 +282,19 @@ fn roles(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, 
             let problem = Problem::at(name.span(), error);
             problems.push(Problem { message: format!("`{}` is not a name for a role", visible(name.get_ref(), 64)), ..problem });
         }
-        let patterns: Vec<Spanned<String>> = table.required("tools", "tools = [\"files/*\"]", problems).unwrap_or_default();
+        let tools = table.required("tools", "tools = [\"files/*\"]", problems).unwrap_or_default();
         table.finish(problems);
-        let mut tools = Vec::new();
-        for pattern in patterns {
-            match pattern.get_ref().parse::<ToolPattern>() {
-                Ok(parsed) => tools.push(parsed),
-                Err(error) => problems.push(Problem::at(pattern.span(), error)),
-            }
-        }
-        roles.insert(name.into_inner(), Role::Tools(tools));
+        roles.insert(name.into_inner(), Role::Tools(patterns(tools, problems)));
     }
     roles
+}
+
+/// The patterns that were written; the others are reported.
+fn patterns(written: Vec<Spanned<String>>, problems: &mut Vec<Problem>) -> Vec<ToolPattern> {
+    let parsed = written
+        .into_iter()
+        .filter_map(|pattern| pattern.get_ref().parse().map_err(|error| problems.push(Problem::at(pattern.span(), error))).ok());
+    parsed.collect()
 }
 
 fn principals(root: &mut Table<'_>, roles: &BTreeMap<String, Role>, problems: &mut Vec<Problem>) -> BTreeMap<Principal, Vec<String>> {

@@ -3,7 +3,13 @@ mod schema;
 use miette::Diagnostic;
 
 use super::*;
-use crate::{grant::Access, identity::Role, limit::FILE_MAX_BYTES, plugin::Digest, plugin::Effect};
+use crate::{
+    grant::Access,
+    identity::Role,
+    limit::{FILE_MAX_BYTES, MCP_LISTED_TOOLS},
+    plugin::Digest,
+    plugin::Effect,
+};
 
 const WHOLE: &str = r#"
 version = 1
@@ -128,6 +134,20 @@ fn retention_is_what_is_said_and_for_ever_otherwise() {
     assert_eq!(retention("[retention]\nsessions_days = 90\nquarantined_days = 36500\n").expect("right"), both);
     for wrong in ["0", "36501", "-1", "1.5", "\"90d\""] {
         retention(&format!("[retention]\nsessions_days = {wrong}\n")).expect_err(wrong);
+    }
+}
+
+#[test]
+fn tools_are_searched_where_they_are_many_or_the_project_says_so() {
+    let mcp = |text: &str| parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).map(|project| project.mcp);
+    assert_eq!(mcp("").expect("right"), Mcp::default());
+    for (search, few, many) in [("auto", false, true), ("always", true, true), ("never", false, false)] {
+        let mcp = mcp(&format!("[mcp]\nsearch = \"{search}\"\nlisted = [\"files/*\"]\n")).expect("right");
+        assert_eq!([MCP_LISTED_TOOLS, MCP_LISTED_TOOLS + 1].map(|tools| mcp.search.applies(tools)), [few, many], "{search}");
+        assert!(mcp.listed.iter().all(|pattern| pattern.matches("files", "read")));
+    }
+    for wrong in ["search = true", "search = \"on\"", "listed = [\"files\"]", "listed = \"files/*\""] {
+        mcp(&format!("[mcp]\n{wrong}\n")).expect_err(wrong);
     }
 }
 

@@ -1,21 +1,31 @@
 //! The tools of a project as this door offers them.
 
-use std::{collections::HashMap, ops::Range};
+use std::{borrow::Borrow, collections::HashMap, ops::Range};
 
 use remit_core::{
     identity::Role,
     limit::{MCP_PAGE_BYTES, MCP_PAGE_TOOLS},
     plugin::{Definition, Kind},
+    project::Mcp,
 };
 use remit_runtime::Plugin;
 use rmcp::model::Tool;
 use serde_json::Value;
 
-use super::{name::names, schema::asks_for_headers, shape};
+use super::{
+    name::names,
+    schema::asks_for_headers,
+    search::{self, Words},
+    shape,
+};
 
 /// What is offered, in the order of the names: the same project always gives the same list.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Catalog(Vec<Offer>);
+pub struct Catalog {
+    offers: Vec<Offer>,
+    /// What is still listed where clients search.
+    listed: Option<Vec<Offer>>,
+}
 
 /// A tool that is offered.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,8 +36,10 @@ pub struct Offer {
     pub plugin: String,
     /// What the plugin calls it.
     pub name: String,
+    /// What it is found by.
+    pub(super) words: Words,
     /// About its size in a list.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Catalog {
@@ -46,46 +58,69 @@ impl Catalog {
                 false => offers.push(Offer::new(&name, plugin, definition)),
             }
         }
-        (Self(offers), left_out)
+        (Self { offers, listed: None }, left_out)
     }
 
-    /// The tool that clients know as `name`.
-    pub fn find(&self, name: &str) -> Option<&Offer> {
-        self.0.binary_search_by(|offer| offer.tool.name.as_ref().cmp(name)).ok().and_then(|at| self.0.get(at))
+    /// The same tools, searched rather than listed where the project wants that.
+    #[must_use]
+    pub fn searched(mut self, mcp: &Mcp) -> Self {
+        let stays = |offer: &&Offer| mcp.listed.iter().any(|pattern| pattern.matches(&offer.plugin, &offer.name));
+        self.listed = mcp.search.applies(self.offers.len()).then(|| self.offers.iter().filter(stays).cloned().collect());
+        self
+    }
+
+    /// Whether clients search.
+    pub fn is_searched(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Every tool that who has `role` may call, listed or not.
+    pub fn open_to(&self, role: &Role) -> impl Iterator<Item = &Offer> {
+        self.offers.iter().filter(|offer| offer.is_open_to(role))
+    }
+
+    /// The tool that clients know as `name`, listed or not, where who has `role` may call it.
+    pub fn find(&self, name: &str, role: &Role) -> Option<&Offer> {
+        at(&self.offers, name).and_then(|at| self.offers.get(at)).filter(|offer| offer.is_open_to(role))
     }
 
     /// One page of the list for who has `role`: what follows the tool that is named `after`, and the name to ask with for the next
-    /// page. `None` when no tool of the list has that name.
+    /// page. `None` when no tool of the list has that name. Where clients search, the first page begins with what they search by.
     pub fn page(&self, after: Option<&str>, role: &Role) -> Option<(Vec<Tool>, Option<String>)> {
-        let open: Vec<&Offer> = self.0.iter().filter(|offer| offer.is_open_to(role)).collect();
-        let at = |name: &str| open.binary_search_by(|offer| offer.tool.name.as_ref().cmp(name)).ok();
-        let start = after.map_or(Some(0), |name| at(name).map(|at| at + 1))?;
-        let range = room(&open, start);
-        let next = open.get(range.end).and(open.get(range.clone()).and_then(<[&Offer]>::last));
+        let shown: Vec<&Offer> = self.listed.as_ref().unwrap_or(&self.offers).iter().filter(|offer| offer.is_open_to(role)).collect();
+        let start = after.map_or(Some(0), |name| at(&shown, name).map(|at| at + 1))?;
+        let range = room(&shown, start);
+        let next = shown.get(range.end).and(shown.get(range.clone()).and_then(<[&Offer]>::last));
         let next = next.map(|last| last.tool.name.clone().into_owned());
-        Some((open.get(range)?.iter().map(|offer| offer.tool.clone()).collect(), next))
+        let mut tools = if self.is_searched() && after.is_none() { search::tools().into() } else { Vec::new() };
+        tools.extend(shown.get(range)?.iter().map(|offer| offer.tool.clone()));
+        Some((tools, next))
     }
 
     /// How many tools there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.offers.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.offers.is_empty()
     }
 }
 
-/// What fits on a page of `open` from `start`: one tool at least.
-fn room(open: &[&Offer], start: usize) -> Range<usize> {
+fn at<O: Borrow<Offer>>(offers: &[O], name: &str) -> Option<usize> {
+    offers.binary_search_by(|offer| offer.borrow().tool.name.as_ref().cmp(name)).ok()
+}
+
+/// What fits on a page of `offers` from `start`: one tool at least.
+fn room(offers: &[&Offer], start: usize) -> Range<usize> {
     let mut bytes = 0;
     let fits = |offer: &&&Offer| {
         let first = bytes == 0;
         bytes += offer.bytes;
         first || bytes <= MCP_PAGE_BYTES
     };
-    start..start + open.iter().skip(start).take(MCP_PAGE_TOOLS).take_while(fits).count()
+    start..start + offers.iter().skip(start).take(MCP_PAGE_TOOLS).take_while(fits).count()
 }
 
 impl Offer {
@@ -95,7 +130,7 @@ impl Offer {
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();
         let bytes = bytes + definition.description.len();
-        Self { tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
+        Self { words: Words::of(&tool), tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
     }
 
     /// Whether who has `role` may call the tool. To others it is not there.

@@ -10,6 +10,7 @@ mod name;
 mod pace;
 mod reception;
 mod schema;
+mod search;
 mod sessions;
 pub mod shape;
 mod visitor;

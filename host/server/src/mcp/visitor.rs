@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use remit_core::{limit::MCP_LIST_TTL_MS, plugin::text::visible};
+use remit_core::{identity::Role, limit::MCP_LIST_TTL_MS, plugin::text::visible};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -15,7 +15,7 @@ use rmcp::{
 };
 use tokio::task::AbortHandle;
 
-use super::{Door, Who};
+use super::{Door, Who, search, shape};
 
 /// What a model that uses these tools should know.
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what its project granted. A result with `isError` and \
@@ -70,13 +70,18 @@ fn stateless(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| !version.has_initialize())
 }
 
+fn unknown(tool: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("unknown tool: `{}`", visible(tool, 64)), None)
+}
+
 impl ServerHandler for Visitor {
     fn get_info(&self) -> ServerConfig {
+        let search = if self.door.catalog().is_searched() { search::INSTRUCTIONS } else { "" };
         let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build();
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
             .with_server_info(Implementation::new("remit", env!("CARGO_PKG_VERSION")).with_title("Remit"))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(format!("{INSTRUCTIONS}{search}"))
     }
 
     async fn list_tools(
@@ -96,15 +101,23 @@ impl ServerHandler for Visitor {
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        self.door.catalog().find(name).map(|offer| offer.tool.clone())
+        let catalog = self.door.catalog();
+        let found = catalog.find(name, &Role::Owner).map(|offer| offer.tool.clone());
+        found.or_else(|| search::tools().into_iter().find(|tool| catalog.is_searched() && tool.name == name))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let catalog = self.door.catalog();
-        let who = self.who(&context)?;
-        let offer = catalog.find(&request.name).filter(|offer| offer.is_open_to(&who.role));
-        let offer = offer.ok_or_else(|| ErrorData::invalid_params(format!("unknown tool: `{}`", visible(&request.name, 64)), None))?;
-        self.door.call(&who, offer, request.arguments.unwrap_or_default(), self.level(&context), context).await.map(Into::into)
+        let (who, arguments) = (self.who(&context)?, request.arguments.unwrap_or_default());
+        let asked = match &*request.name {
+            search::SEARCH if catalog.is_searched() => return Ok(search::answer(&catalog, &who.role, &arguments).into()),
+            search::CALL if catalog.is_searched() => search::called(&catalog, &who.role, arguments),
+            name => Ok((catalog.find(name, &who.role).ok_or_else(|| unknown(name))?, arguments)),
+        };
+        match asked {
+            Ok((offer, arguments)) => self.door.call(&who, offer, arguments, self.level(&context), context).await.map(Into::into),
+            Err(error) => Ok(shape::failure(&error).into()),
+        }
     }
 
     async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {

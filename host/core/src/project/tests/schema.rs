@@ -64,6 +64,9 @@ tools = ["files/read"]
 [retention]
 sessions_days = 90
 quarantined_days = 365
+[mcp]
+search = "auto"
+listed = ["files/read"]
 "#;
 
 /// Every key of `plugin.toml`.

@@ -85,8 +85,9 @@ fn annotations_follow_the_effect_class_and_the_grants() {
     let mut reaching = plugin("a", tools.to_vec());
     let hints = |plugin: &Plugin| {
         let (catalog, _) = Catalog::new(std::slice::from_ref(plugin));
-        ["read", "idempotent", "once"]
-            .map(|tool| serde_json::to_value(&catalog.find(&format!("a__{tool}")).expect("a tool").tool.annotations).expect("JSON"))
+        ["read", "idempotent", "once"].map(|tool| {
+            serde_json::to_value(&catalog.find(&format!("a__{tool}"), &Role::Owner).expect("a tool").tool.annotations).expect("JSON")
+        })
     };
     let expected = |read: bool, idempotent: bool, open: bool| json!({ "readOnlyHint": read, "destructiveHint": !read, "idempotentHint": idempotent, "openWorldHint": open });
     assert_eq!(hints(&reaching), [expected(true, true, false), expected(false, true, false), expected(false, false, false)]);
@@ -103,7 +104,7 @@ fn texts_with_hidden_characters_are_escaped() {
         ..definition("one", json!({}))
     };
     let (catalog, _) = Catalog::new(&[plugin("a", vec![hidden])]);
-    let tool = &catalog.find("a__one").expect("a tool").tool;
+    let tool = &catalog.find("a__one", &Role::Owner).expect("a tool").tool;
     assert_eq!(tool.title.as_deref(), Some("a\\u{202e}b"));
     assert_eq!(tool.description.as_deref(), Some("line\nnext \\u{1b}[31m\\u{e0041}"));
 }

@@ -47,6 +47,10 @@ impl Server {
         Self { child, stderr, authority }
     }
 
+    pub fn url(&self) -> String {
+        format!("http://{}/mcp", self.authority)
+    }
+
     /// A request as it goes over the wire, and a connection that its answer comes on.
     pub fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(&self.authority).expect("it listens");

@@ -40,23 +40,39 @@ pub fn javascript(world: &str) -> Option<Arc<[u8]>> {
     })
 }
 
-/// A Python that has the official MCP client in the version that `requirements` pins; `None` where that cannot be had.
-pub fn python_client(requirements: &str) -> Option<PathBuf> {
+/// A Python that has what `pins`, a list of requirements in the repository, names; `None` where that cannot be had.
+pub fn python_with(pins: &str) -> Option<PathBuf> {
+    let folder = environment("python", pins, |folder, pins| {
+        ran(Path::new("python3"), &["-m", "venv", &text(folder)], folder)
+            && ran(&folder.join("bin/pip"), &["install", "-q", "-r", &text(pins)], folder)
+    });
+    Some(folder?.join("bin/python"))
+}
+
+/// A folder in which Node's scripts find what `pins`, a `package.json` of the repository, names; `None` where that cannot be had.
+pub fn node_with(pins: &str) -> Option<PathBuf> {
+    environment("node", pins, |folder, pins| {
+        std::fs::copy(pins, folder.join("package.json")).expect("a copy");
+        let install = ["install", "--silent", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"];
+        ran(Path::new("node"), &["--version"], folder) && ran(Path::new("npm"), &install, folder)
+    })
+}
+
+/// The folder of the environment that `pins` describes, filled by `install` the first time.
+fn environment(kind: &str, pins: &str, install: impl FnOnce(&Path, &Path) -> bool) -> Option<PathBuf> {
     static ONE: Mutex<()> = Mutex::new(());
     let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let list = workspace().join("tests/mcp").join(requirements);
-    let folder = workspace().join("target/python").join(Digest::of(&std::fs::read(&list).expect("the pins")).hex());
-    let (python, finished) = (folder.join("bin/python"), folder.join("finished"));
+    let pins = workspace().join(pins);
+    let folder = workspace().join("target").join(kind).join(Digest::of(&std::fs::read(&pins).expect("the pins")).hex());
+    let finished = folder.join("finished");
     if !finished.is_file() {
         std::fs::create_dir_all(&folder).expect("a folder");
-        let had = ran(Path::new("python3"), &["-m", "venv", &text(&folder)], &folder)
-            && ran(&folder.join("bin/pip"), &["install", "-q", "-r", &text(&list)], &folder);
-        if !had {
+        if !install(&folder, &pins) {
             return None;
         }
         std::fs::write(finished, "").expect("a file");
     }
-    Some(python)
+    Some(folder)
 }
 
 /// What `make` makes of the folder `tests/fixtures/<language>`: kept in `target/<language>` under a digest, so that

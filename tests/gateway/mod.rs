@@ -3,7 +3,9 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod ends;
+mod remote;
 mod review;
+mod upstream;
 
 use std::{
     path::Path,
@@ -19,7 +21,12 @@ use remit_core::{
     project::{Command, EnvSecret, EnvValue},
     secret::{SecretSource, SecretString},
 };
-use remit_runtime::{Host, Plugin, plugin::Source, project::Native};
+use remit_runtime::{
+    Host, Plugin,
+    capability::http::{Gateway as Http, GatewayOptions},
+    plugin::Source,
+    project::Native,
+};
 use remit_server::gateway::Gateway;
 use remit_tests::{remit, skipped, workspace};
 
@@ -89,7 +96,9 @@ fn gateway() -> Gateway {
 async fn listed(folder: &Path) -> (Native, Adopted) {
     let native = Native::find(&name(), folder, &command(true)).expect("python3 is there");
     let effects = [("lose".to_owned(), Effect::Read)].into();
-    let adopted = gateway().list(&name(), &native, &effects, &Secrets).await.expect("it lists its tools");
+    let http = Http::new(GatewayOptions::default()).expect("a gateway");
+    let source = Source::Native(native.clone());
+    let adopted = gateway().list(&name(), &source, &effects, &Secrets, &http).await.expect("it lists its tools");
     (native, adopted)
 }
 

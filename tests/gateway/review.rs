@@ -166,7 +166,7 @@ fn a_server_is_added_by_its_command_and_nothing_is_granted_to_it() {
     let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a project");
     assert!(text.contains("[plugins.tickets]\ncommand = [\"python3\", \"server.py\"]"), "{text}");
     ends(&shell, &ECHO, 0, &["hello"]);
-    ends(&shell, &["grant", "tickets", "fs", "docs:/docs", "--yes"], 2, &["cannot be held to grants", "`env`"]);
+    ends(&shell, &["grant", "tickets", "fs", "docs:/docs", "--yes"], 2, &["cannot be held to grants", "`[plugins.tickets]`"]);
     ends(&shell, &[&ECHO[..], &["--grant", "env A=b"]].concat(), 2, &["cannot be held to grants"]);
     ends(&shell, &["remove", "tickets", "--yes"], 0, &[]);
 }

@@ -3,9 +3,9 @@
 mod commands;
 mod environment;
 mod error;
-mod native;
 mod opened;
 mod output;
+mod outside;
 mod signals;
 
 use std::process::ExitCode;

@@ -30,7 +30,7 @@ use remit_runtime::{
     services::{EnvSecrets, JsonLines, SystemClock},
 };
 
-use crate::{commands::Run, native::Start, output};
+use crate::{commands::Run, output, outside::Start};
 
 /// A component that was read and looked into, without running it.
 #[derive(Clone)]
@@ -167,13 +167,13 @@ impl Run {
     }
 
     /// What `plugin` is now, beside what was approved of it, where that is known. A component that does not carry its definitions is asked
-    /// for them, in an instance that is granted nothing; for an outside server, see [`Run::current_native`].
+    /// for them, in an instance that is granted nothing; for an outside server, see [`Run::current_outside`].
     ///
     /// # Errors
     /// Those of reading, inspecting and listing it; each concerns this plugin alone.
     pub fn current(&self, project: &OpenProject, plugin: &Plugin, known: Option<&LockedPlugin>, start: Start) -> anyhow::Result<Current> {
-        if plugin.command().is_some() {
-            return self.current_native(project, plugin, known, start);
+        if plugin.is_outside() {
+            return self.current_outside(project, plugin, known, start);
         }
         let artefact = project.artefact(plugin)?;
         let looked = Looked::at(artefact.bytes)?;
@@ -204,8 +204,8 @@ impl Run {
     /// `unavailable` when it has to be reviewed first, is switched off or not built.
     pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
         self.has_secrets(plugin)?;
-        if plugin.command().is_some() {
-            return self.approved_native(project, plugin);
+        if plugin.is_outside() {
+            return self.approved_outside(project, plugin);
         }
         let artefact = project.artefact(plugin)?;
         let granted = plugin.granted_lines();
@@ -298,7 +298,7 @@ pub fn opening(error: OpenError) -> anyhow::Error {
 fn stands_right(plugin: &Plugin, kind: Kind) -> Result<(), Error> {
     let name = &plugin.name;
     match (plugin.agent, kind) {
-        (true, Kind::Agent) | (false, Kind::Tool | Kind::Plain | Kind::Native) => Ok(()),
+        (true, Kind::Agent) | (false, Kind::Tool | Kind::Plain | Kind::Native | Kind::Remote) => Ok(()),
         (true, _) => Err(Error::invalid(format!("`{name}` stands under `[agents]` and is no agent"))
             .hint(format!("write `[plugins.{name}]` in place of `[agents.{name}]`"))),
         (false, Kind::Agent) => Err(Error::invalid(format!("`{name}` is an agent and stands under `[plugins]`"))
@@ -338,7 +338,7 @@ pub fn crates(project: &OpenProject) -> Vec<(PluginName, PathBuf)> {
     let plugins = project.project.plugins.values();
     let of = |plugin: &Plugin| match &plugin.source {
         Source::Crate(path) => Some((plugin.name.clone(), project.root.join(path))),
-        Source::Wasm(_) | Source::Command(_) => None,
+        Source::Wasm(_) | Source::Command(_) | Source::Url(_) => None,
     };
     plugins.filter_map(of).collect()
 }

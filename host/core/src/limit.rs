@@ -160,7 +160,15 @@ pub const COMMAND_FILE_MAX_BYTES: u64 = 512 * MIB;
 pub const OUTSIDE_MESSAGE_BYTES: usize = 8 * MIB as usize;
 /// How long an outside server may take to say who it is and to list its tools.
 pub const OUTSIDE_START_MS: u64 = 30_000;
-/// How long an outside server runs on without a call.
+/// How long the connection to an outside server behind a URL may take, its name and TLS included.
+pub const OUTSIDE_CONNECT_MS: u64 = 10_000;
+/// Requests to an outside server behind a URL that are on their way at once; others wait (M7).
+pub const OUTSIDE_REQUESTS_MAX: usize = 64;
+/// How long the tools that a server behind a URL listed are taken for true: nothing tells of a change there (M1).
+pub const OUTSIDE_LIST_MS: u64 = 60_000;
+/// Refusals of what an outside server asked for that wait for it; what it asks meanwhile is passed over (M7).
+pub const OUTSIDE_REFUSALS_MAX: usize = 64;
+/// How long an outside server runs on, or a session with it stays open, without a call.
 pub const OUTSIDE_IDLE_MS: u64 = 300_000;
 /// First pause before an outside server that failed is started again; it doubles with each failure.
 pub const OUTSIDE_PAUSE_MS: u64 = 250;

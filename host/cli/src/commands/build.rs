@@ -123,7 +123,7 @@ impl super::Run {
         let raw = read(&self.cargo_build(folder)?)?;
         let inspection = inspect(&raw, &[])?;
         let definitions = match inspection.kind {
-            Kind::Tool | Kind::Agent | Kind::Native => {
+            Kind::Tool | Kind::Agent | Kind::Native | Kind::Remote => {
                 self.block_on(async { Ok(self.host()?.definitions(manifest.name.as_str(), &raw).await?) })?
             }
             Kind::Plain => remit_runtime::plugin::plain_definitions(&inspection, &manifest.tools, &Default::default()),
@@ -180,7 +180,7 @@ impl super::Run {
 pub(super) fn offers(kind: Kind, tools: usize) -> String {
     match kind {
         Kind::Agent => "an agent".to_owned(),
-        Kind::Tool | Kind::Plain | Kind::Native => output::counted(tools, "tool"),
+        Kind::Tool | Kind::Plain | Kind::Native | Kind::Remote => output::counted(tools, "tool"),
     }
 }
 

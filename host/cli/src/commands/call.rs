@@ -12,7 +12,7 @@ use remit_core::{
     grant::{Denial, Grants, line},
     identity::Role,
     limit::ARGUMENTS_MAX_BYTES,
-    plugin::{Kind, text::visible_lines},
+    plugin::text::visible_lines,
 };
 use remit_runtime::{Content, Host, Outcome, Project, Request, capability::Event};
 use remit_server::mcp::shape;
@@ -74,9 +74,9 @@ impl super::Run {
             grants.merge(line::parse_pair(grant)?)?;
         }
         let Target { host, mut plugin, root, project, revoked } = self.target(&arguments.plugin)?;
-        if plugin.kind == Kind::Native && grants != Grants::default() {
-            let error = Error::invalid(format!("`{}` is a native process and cannot be held to grants", plugin.name));
-            return Err(error.hint("leave --grant out; what it is given stands in `env` in `remit.toml`").into());
+        if plugin.kind.is_outside() && grants != Grants::default() {
+            let error = Error::invalid(format!("`{}` is an outside server and cannot be held to grants", plugin.name));
+            return Err(error.hint("leave --grant out; what it is given stands in its table in `remit.toml`").into());
         }
         plugin.granted.merge(grants)?;
         let tool = match (&arguments.tool, plugin.definitions.as_slice()) {

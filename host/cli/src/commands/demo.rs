@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     commands::build::Goal,
-    native::Start,
     opened::{crates, opening},
     output::{self, BAD, DIM, GOOD, HEAD},
+    outside::Start,
 };
 
 /// Run a whole job: build plugins, search, be refused, grant, join; then an agent that is killed and goes on

@@ -16,16 +16,17 @@ use remit_core::{
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::{Exit, commands::build::Goal, native::Start, opened, output};
+use crate::{Exit, commands::build::Goal, opened, output, outside::Start};
 
 /// Add a plugin to the project; makes `remit.toml` where there is none
 ///
 /// With --command, REFERENCE is a name, and what follows is the command of an outside MCP server: a native process, outside of the
-/// sandbox, which is started to list its tools once you say yes. Nothing may stand behind the command.
+/// sandbox, which is started to list its tools once you say yes. Nothing may stand behind the command. With --url, it is one elsewhere.
 ///
 /// Examples:
 ///   remit add plugins/files
 ///   remit add tickets --command npx tickets-mcp
+///   remit add issues --url https://example.com/mcp
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Add {
@@ -37,6 +38,9 @@ pub struct Add {
     /// Program and arguments of an outside MCP server
     #[arg(long, num_args = 1.., allow_hyphen_values = true, conflicts_with = "name", value_name = "WORD")]
     command: Vec<String>,
+    /// Where an outside MCP server is
+    #[arg(long, conflicts_with_all = ["name", "command"])]
+    url: Option<String>,
     /// Answer yes
     #[arg(long)]
     yes: bool,
@@ -89,8 +93,12 @@ pub struct Revoke {
 impl super::Run {
     pub(super) fn add(&self, arguments: &Add) -> anyhow::Result<Exit> {
         let project = self.open_or_make()?;
+        if let Some(url) = &arguments.url {
+            return self.add_outside(&project, arguments, ("url", value(url)));
+        }
         if !arguments.command.is_empty() {
-            return self.add_command(&project, arguments);
+            let words = arguments.command.iter().collect::<toml_edit::Array>();
+            return self.add_outside(&project, arguments, ("command", value(words)));
         }
         let path = self.environment.cwd.join(&arguments.reference);
         let shown = arguments.reference.display();
@@ -124,12 +132,12 @@ impl super::Run {
         self.change(&project, &document, &name, "add", arguments.yes)
     }
 
-    fn add_command(&self, project: &OpenProject, arguments: &Add) -> anyhow::Result<Exit> {
+    fn add_outside(&self, project: &OpenProject, arguments: &Add, (key, source): (&str, Item)) -> anyhow::Result<Exit> {
         let name: PluginName = arguments.reference.to_string_lossy().parse()?;
         is_new(project, &name, "choose another name")?;
         let mut document = document(project)?;
         let mut table = Table::new();
-        table.insert("command", value(arguments.command.iter().collect::<toml_edit::Array>()));
+        table.insert(key, source);
         section_of(&mut document, "plugins")?.insert(name.as_str(), Item::Table(table));
         self.change(project, &document, &name, "add", arguments.yes)
     }
@@ -270,9 +278,9 @@ fn section_of<'a>(document: &'a mut DocumentMut, name: &str) -> anyhow::Result<&
 /// Replaces what is written of one capability; comments elsewhere stay.
 fn set_grants(document: &mut DocumentMut, plugin: &Plugin, capability: &str, grants: &Grants) -> anyhow::Result<()> {
     let name = &plugin.name;
-    if plugin.command().is_some() {
-        let error = Error::invalid(format!("`{name}` is a native process and cannot be held to grants"));
-        return Err(error.hint(format!("what it is given stands in `env` of `[plugins.{name}]` in `remit.toml`")).into());
+    if plugin.is_outside() {
+        let error = Error::invalid(format!("`{name}` is an outside server and cannot be held to grants"));
+        return Err(error.hint(format!("what it is given stands in `[plugins.{name}]` in `remit.toml`")).into());
     }
     if plugin.agent && capability != "tools" {
         let error =

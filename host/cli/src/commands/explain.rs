@@ -15,9 +15,9 @@ use serde_json::json;
 
 use crate::{
     Exit,
-    native::{Start, known},
     opened::revoked_lines,
     output::{self, BAD, DIM, GOOD, HEAD},
+    outside::{Start, known},
 };
 
 /// Explain what a plugin may do, or what became of a call
@@ -98,8 +98,12 @@ impl super::Run {
                 if tool.effect == Effect::Read { ": every right below is narrowed to reading" } else { "" }
             ));
             output::line(&format!("  approval  {}", if plugin.asks(&tool.name) { "a person, each time" } else { "not needed" }));
-            if plugin.command().is_some() {
-                output::line(&format!("  {BAD}native{BAD:#}    an outside server: its process is held to nothing but your own rights"));
+            if plugin.is_outside() {
+                let (word, held) = match plugin.command() {
+                    Some(_) => ("native", "its process is held to nothing but your own rights"),
+                    None => ("remote", "it is sent what its tools are called with, and does with it what it likes"),
+                };
+                output::line(&format!("  {BAD}{word}{BAD:#}    an outside server: {held}"));
             }
             output::line(&format!(
                 "  limits    {} MiB, {} ms, {} KiB of output",

@@ -6,16 +6,16 @@ use remit_core::{
     plugin::{Definition, Kind, declared_lines, granted_lines, text::visible},
     project::Plugin,
 };
-use remit_runtime::project::OpenProject;
+use remit_runtime::{plugin::Source, project::OpenProject};
 use remit_server::mcp::shape;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::call::is_path;
 use crate::{
     Exit,
-    native::{known, lines},
     opened::{Looked, read_component},
     output::{self, BAD, DIM, HEAD, WARN},
+    outside::{known, lines},
 };
 
 /// Show what a component is, imports, declares, is granted and lacks; runs none of it
@@ -49,8 +49,8 @@ impl super::Run {
         } else {
             let project = self.open()?;
             let plugin = project.plugin(reference)?.clone();
-            if plugin.command().is_some() {
-                return self.inspect_native(&project, &plugin);
+            if plugin.is_outside() {
+                return self.inspect_outside(&project, &plugin);
             }
             (project.artefact(&plugin)?.bytes, Some(plugin))
         };
@@ -65,24 +65,36 @@ impl super::Run {
 }
 
 impl super::Run {
-    /// Shows an outside server without starting it: what it is started from, and what was approved of it.
-    fn inspect_native(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Exit> {
-        let native = project.native(plugin)?;
+    /// Shows an outside server without starting or asking it: what it is started from or where it is, and what was approved of it.
+    fn inspect_outside(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Exit> {
+        let source = project.outside(plugin)?;
         let locked = known(project.lock.as_ref(), plugin);
         if self.global.json {
             let tools =
                 locked.map(|locked| locked.tools.values().map(|tool| shape::tool(&tool.name, tool, Some(true))).collect::<Vec<_>>());
-            output::json(&json!({
-                "reference": plugin.name.as_str(), "kind": Kind::Native, "digest": native.digest(), "command": native.command.argv,
-                "program": native.program, "files": native.files, "given": plugin.granted_lines(), "tools": tools,
-            }));
+            let (kind, digest) = source.outside().unzip();
+            let mut shown = json!({
+                "reference": plugin.name.as_str(), "kind": kind, "digest": digest, "given": plugin.granted_lines(), "tools": tools,
+            });
+            let own = match &source {
+                Source::Native(native) => json!({ "command": native.command.argv, "program": native.program, "files": native.files }),
+                Source::Remote(remote) => json!({ "url": remote.url.as_str() }),
+                Source::Bytes(_) | Source::File(_) => json!({}),
+            };
+            if let (Value::Object(shown), Value::Object(own)) = (&mut shown, own) {
+                shown.extend(own);
+            }
+            output::json(&shown);
             return Ok(Exit::Done);
         }
-        lines(plugin, &native).iter().for_each(|line| output::line(line));
+        lines(plugin, &source).iter().for_each(|line| output::line(line));
         output::line(&format!("{HEAD}tools{HEAD:#}"));
         match locked {
             Some(locked) => locked.tools.values().for_each(print_tool),
-            None => output::line("  not known without starting it (see `remit review`)"),
+            None => {
+                let done = if plugin.remote().is_some() { "asking" } else { "starting" };
+                output::line(&format!("  not known without {done} it (see `remit review`)"));
+            }
         }
         Ok(Exit::Done)
     }
@@ -148,6 +160,7 @@ impl Report {
             Kind::Agent => "an agent",
             Kind::Plain => "a plain component",
             Kind::Native => "a native process",
+            Kind::Remote => "a remote server",
         };
         output::line(&format!("{HEAD}{}{HEAD:#}  {kind}, {} KiB", self.reference, self.looked.bytes.len().div_ceil(1024)));
         if let Some(section) = &self.looked.section {

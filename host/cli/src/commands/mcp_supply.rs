@@ -116,9 +116,9 @@ impl<'a> Supply<'a> {
     fn admitted(&self, locked: impl Fn(&OpenProject, &Plugin) -> Result<LockedPlugin>) -> Admitted {
         let (mut plugins, mut out) = (Vec::new(), BTreeMap::new());
         for plugin in self.project.project.plugins.values().filter(|plugin| !plugin.agent) {
-            let served = match plugin.command() {
-                Some(_) => self.run.approved(&self.project, plugin),
-                None => locked(&self.project, plugin).map_err(Into::into).and_then(|locked| self.plugin(plugin, locked)),
+            let served = match plugin.is_outside() {
+                true => self.run.approved(&self.project, plugin),
+                false => locked(&self.project, plugin).map_err(Into::into).and_then(|locked| self.plugin(plugin, locked)),
             };
             match served {
                 Ok(plugin) => plugins.push(plugin),

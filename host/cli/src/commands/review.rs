@@ -11,15 +11,15 @@ use remit_runtime::project::OpenProject;
 use crate::{
     Exit,
     error::with_hints,
-    native::{Start, known},
     opened::Current,
     output::{self, BAD, DIM, GOOD, HEAD, WARN},
+    outside::{Start, known},
 };
 
 /// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
 ///
 /// Shows, for each plugin, the difference to what was approved last: its component, tools, imports, declared and granted rights.
-/// Builds nothing. An outside server (`command`) is started only when you say yes, to list its tools. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
+/// Builds nothing. An outside server (`command`, `url`) is started or asked only when you say yes, to list its tools. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
 ///
 /// Examples:
 ///   remit review
@@ -30,7 +30,7 @@ pub struct Review {
     /// Approve everything that is shown
     #[arg(long, conflicts_with = "check")]
     yes: bool,
-    /// Start outside servers to list their tools, without asking: native processes, outside of the sandbox
+    /// Start outside servers, or connect to them, to list their tools, without asking you: they are outside of the sandbox
     #[arg(long, conflicts_with = "check")]
     start: bool,
     /// Write nothing; end with 3 when anything grew
@@ -128,14 +128,14 @@ impl Found {
                     true => output::line("  as approved"),
                     false => changes.list.iter().for_each(print_change),
                 }
-                print_native(current, lock.plugins.get(&self.name));
+                print_outside(current, lock.plugins.get(&self.name));
             }
         }
     }
 }
 
 /// What a person has to read of an outside server's tools besides their differences.
-fn print_native(current: &Current, known: Option<&LockedPlugin>) {
+fn print_outside(current: &Current, known: Option<&LockedPlugin>) {
     if current.component.is_some() {
         return;
     }

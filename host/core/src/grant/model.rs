@@ -60,7 +60,7 @@ pub struct Http {
 }
 
 /// A secret and the place where the host puts it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretUse {
     /// The secret's name.
     pub name: String,

@@ -28,6 +28,15 @@ pub enum Kind {
     Plain,
     /// No component: an outside MCP server, a native process outside of the sandbox.
     Native,
+    /// No component: an outside MCP server elsewhere, reached by a URL.
+    Remote,
+}
+
+impl Kind {
+    /// Whether it is an outside MCP server, and no component.
+    pub fn is_outside(self) -> bool {
+        matches!(self, Self::Native | Self::Remote)
+    }
 }
 
 /// One tool as it is approved, listed and called.

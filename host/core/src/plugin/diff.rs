@@ -97,7 +97,7 @@ pub fn relock(source: &Source, locked: Option<&LockedPlugin>, current: &LockedPl
     let changes = diff(locked, current);
     let follows = match source {
         Source::Crate(_) => !changes.rights_grew(),
-        Source::Wasm(_) | Source::Command(_) => !changes.grew(),
+        Source::Wasm(_) | Source::Command(_) | Source::Url(_) => !changes.grew(),
     };
     match locked {
         Some(_) if changes.is_empty() => Relock::Unchanged,
@@ -114,6 +114,7 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
             let what = match current.kind {
                 Kind::Agent => "agent",
                 Kind::Native => "native process, outside of the sandbox,",
+                Kind::Remote => "remote server, outside of the sandbox,",
                 Kind::Tool | Kind::Plain => "plugin",
             };
             changes.push(Sign::Added, Growth::Rights, format!("{what} from {}, {}", visible(&current.source, 200), current.digest));
@@ -146,7 +147,7 @@ fn component(changes: &mut Changes, locked: &LockedPlugin, current: &LockedPlugi
     if locked.kind != current.kind {
         changes.push(Sign::Changed, Growth::Rights, "kind of component");
     }
-    if current.kind == Kind::Native {
+    if current.kind.is_outside() {
         files(changes, locked, current);
     } else if locked.digest != current.digest {
         changes.push(Sign::Changed, Growth::Differs, format!("component: {} → {}", locked.digest, current.digest));

@@ -160,8 +160,8 @@ fn environment(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<S
     entries.into_iter().map(|(name, value)| (name.into_inner(), value)).collect()
 }
 
-/// The bounds of calls that hold for a native process; its memory is not among them.
-fn limits(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> CallLimits {
+/// The bounds of calls that hold for an outside server; its memory is not among them.
+pub(super) fn limits(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> CallLimits {
     let Some(mut table) = table.table("limits", "`limits`", problems) else { return CallLimits::default() };
     let limits = read::Limits {
         memory_mib: None,

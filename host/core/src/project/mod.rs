@@ -9,6 +9,7 @@ mod model;
 mod nearest;
 pub mod problem;
 mod read;
+mod remote;
 pub(crate) mod table;
 mod trust;
 
@@ -19,4 +20,5 @@ pub use command::{Command, EnvSecret, EnvValue};
 pub use model::{Mcp, Plugin, Project, Retention, Source, ToolSearch};
 pub use nearest::nearest;
 pub use problem::{Problem, ProjectError, text};
+pub use remote::Remote;
 pub use trust::{Pins, Trust, untrusted};

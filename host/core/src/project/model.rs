@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::Command;
+use super::{Command, Remote};
 use crate::{
     grant::{Grants, ToolPattern},
     identity::{Principal, Role},
@@ -24,6 +24,8 @@ pub enum Source {
     Wasm(String),
     /// An outside MCP server: a native process, outside of the sandbox.
     Command(Command),
+    /// An outside MCP server elsewhere.
+    Url(Remote),
 }
 
 impl fmt::Display for Source {
@@ -31,6 +33,7 @@ impl fmt::Display for Source {
         match self {
             Self::Crate(path) | Self::Wasm(path) => f.write_str(path),
             Self::Command(command) => command.fmt(f),
+            Self::Url(remote) => remote.fmt(f),
         }
     }
 }
@@ -67,23 +70,38 @@ impl Plugin {
         self.ask.iter().any(|name| name == "*" || name == tool)
     }
 
-    /// Names of the secrets that its grants use, or that its process gets.
+    /// Names of the secrets that its grants use, or that its server gets.
     pub fn secrets(&self) -> BTreeSet<&str> {
         let used = self.grants.http.iter().filter_map(|http| http.secret.as_ref()).map(|secret| secret.name.as_str());
-        used.chain(self.command().into_iter().flat_map(Command::secrets)).collect()
+        let sent = self.remote().and_then(|remote| remote.secret.as_ref()).map(|secret| secret.name.as_str());
+        used.chain(self.command().into_iter().flat_map(Command::secrets)).chain(sent).collect()
     }
 
     /// The command of an outside MCP server.
     pub fn command(&self) -> Option<&Command> {
         match &self.source {
             Source::Command(command) => Some(command),
-            Source::Crate(_) | Source::Wasm(_) => None,
+            Source::Crate(_) | Source::Wasm(_) | Source::Url(_) => None,
         }
     }
 
-    /// What it is granted, or what its process is given, a line each, as the lock holds it.
+    /// Where an outside MCP server is that is reached by a URL.
+    pub fn remote(&self) -> Option<&Remote> {
+        match &self.source {
+            Source::Url(remote) => Some(remote),
+            Source::Crate(_) | Source::Wasm(_) | Source::Command(_) => None,
+        }
+    }
+
+    /// Whether it is an outside MCP server, and no component.
+    pub fn is_outside(&self) -> bool {
+        matches!(self.source, Source::Command(_) | Source::Url(_))
+    }
+
+    /// What it is granted, or what its server is given, a line each, as the lock holds it.
     pub fn granted_lines(&self) -> BTreeSet<String> {
-        granted_lines(&self.grants).into_iter().chain(self.command().into_iter().flat_map(Command::lines)).collect()
+        let given = self.command().map(Command::lines).or_else(|| self.remote().map(Remote::lines));
+        granted_lines(&self.grants).into_iter().chain(given.into_iter().flatten()).collect()
     }
 }
 

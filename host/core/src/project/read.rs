@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest,
+    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest, remote,
     table::{self, Table},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
 const UNSERVED: [&str; 5] = ["models", "budgets", "labels", "functions", "approvals"];
 /// Likewise, keys of a plugin.
-const UNSERVED_OF_PLUGIN: [&str; 2] = ["url", "digest"];
+const UNSERVED_OF_PLUGIN: [&str; 1] = ["digest"];
 
 impl Project {
     /// Reads a `remit.toml`; `file` is its name in messages.
@@ -87,6 +87,9 @@ fn plugins(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<Plugin
 fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
     for key in UNSERVED_OF_PLUGIN {
         table.unserved(key, problems);
+    }
+    if table.has("url") {
+        return remote::plugin(name, table, problems);
     }
     if table.has("command") {
         return command::plugin(name, table, problems);

@@ -154,7 +154,6 @@ fn tools_are_searched_where_they_are_many_or_the_project_says_so() {
 #[test]
 fn known_names_that_are_not_served_are_refused_as_such() {
     for (key, text) in [
-        ("url", "[plugins.x]\nurl = \"https://example.com/mcp\"\nsource = \"x\"\n"),
         ("models", "[models.default]\napi = \"openai\"\n"),
         ("budgets", "[budgets]\n"),
         ("labels", "[labels]\n"),
@@ -210,6 +209,65 @@ fn what_no_native_process_can_be_held_to_is_refused() {
         assert_eq!(problems(&line), ["a command has 1 to 64 words, the first of which is a program"], "{line}");
     }
     assert_eq!(problems("command = [\"a\", \"b\u{202e}\"]"), ["`b\\u{202e}` is not a word of a command"]);
+}
+
+#[test]
+fn an_outside_server_is_a_url_and_what_it_is_sent() {
+    let secret = "secret = { name = \"t\", header = \"Authorization\", format = \"Bearer {}\" }";
+    let text = format!(
+        "version = 1\nproject.name = \"p\"\n[plugins.t]\nurl = \"HTTPS://Example.com:443/mcp\"\n{secret}\nprivate = [\"10.0.0.0/8\"]\n"
+    );
+    let project = parse(&text).unwrap_or_else(|error| panic!("{}", error.report()));
+    let plugin = project.plugins.values().next().expect("one");
+    assert_eq!((plugin.source.to_string().as_str(), plugin.is_outside()), ("https://example.com/mcp", true));
+    assert_eq!(plugin.secrets().into_iter().collect::<Vec<_>>(), ["t"]);
+    let given = ["private 10.0.0.0/8", "secret t as header authorization, written `Bearer {}`"];
+    assert_eq!(plugin.granted_lines().into_iter().collect::<Vec<_>>(), given);
+    let permits = |url: &str, address: &str| {
+        let remote = Remote { url: url.parse().expect("a URL"), ..plugin.remote().expect("it is elsewhere").clone() };
+        remote.permits(address.parse().expect("an address"))
+    };
+    for (address, elsewhere, here) in [
+        ("93.184.216.34", true, false),
+        ("10.1.2.3", true, false),
+        ("192.168.0.1", false, false),
+        ("169.254.169.254", false, false),
+        ("127.0.0.1", false, true),
+        ("::1", false, true),
+        ("::ffff:127.0.0.1", false, true),
+    ] {
+        assert_eq!(permits("https://example.com/", address), elsewhere, "{address}");
+        for local in ["http://localhost:1/", "http://127.0.0.1/", "http://[::1]/"] {
+            assert_eq!(permits(local, address), here, "{local} {address}");
+        }
+    }
+}
+
+/// N6, N13: where a server is, and what it gets, is said without a way round.
+#[test]
+fn what_no_server_elsewhere_can_be_held_to_is_refused() {
+    let url = "url = \"https://example.com/mcp\"";
+    let header = "a server gets its secret in a header that the protocol does not use";
+    let cases = [
+        ("grants = { env = { A = \"b\" } }", "a server elsewhere cannot be held to `grants`"),
+        ("source = \"x.wasm\"", "a plugin has either `source` or `url`"),
+        ("command = [\"npx\"]", "a plugin has either `command` or `url`"),
+        ("env = { A = \"b\" }", "unknown key `env`"),
+        ("limits = { memory_mib = 64 }", "unknown key `memory_mib`"),
+        ("secret = { name = \"t\", header = \"Host\" }", "`host` cannot carry a secret"),
+        ("secret = { name = \"t\", header = \"Mcp-Session-Id\" }", header),
+        ("secret = { name = \"t\", header = \"accept\" }", header),
+        ("secret = { name = \"t\", query = \"key\" }", header),
+    ];
+    for (line, message) in cases {
+        assert_eq!(problems(&format!("{url}\n{line}")), [message], "{line}");
+    }
+    for url in ["http://example.com/mcp", "http://10.0.0.1/", "http://localhost.example.com/", "http://127.0.0.1.example.com/"] {
+        assert_eq!(problems(&format!("url = \"{url}\"")), ["a server elsewhere is spoken to over `https` alone"], "{url}");
+    }
+    for url in ["https://a:b@example.com/", "ftp://example.com/", "example.com/mcp", "https://example.com/#a"] {
+        assert_eq!(problems(&format!("url = \"{url}\"")).len(), 1, "{url}");
+    }
 }
 
 #[test]

@@ -41,7 +41,6 @@ use crate::{
     output::Output,
     outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
-    project::Native,
     quota::Quotas,
     session::{Agents, too_deep},
 };
@@ -344,8 +343,8 @@ impl Inner {
         let deadline = started + Duration::from_millis(deadline_ms);
         let late = || Error::limit(format!("the call took longer than its deadline of {deadline_ms} ms")).hint(DEADLINE_HINT);
         let work = async {
-            if let Source::Native(native) = &plugin.spec.source {
-                let (outside, call) = self.outside(request, &plugin.spec, native, &arguments, &running.stderr)?;
+            if plugin.spec.source.is_outside() {
+                let (outside, call) = self.outside(request, &plugin.spec, &arguments, &running.stderr)?;
                 return errand.ask(outside, tool, call).await;
             }
             plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
@@ -372,12 +371,11 @@ impl Inner {
         }
     }
 
-    /// What an outside server is called with, and what calls it. Its process is shared by calls and takes no place among the instances.
+    /// What an outside server is called with, and what calls it. It is shared by calls and takes no place among the instances.
     fn outside<'a>(
         &'a self,
         request: &'a Request<'_>,
         plugin: &'a Plugin,
-        native: &'a Native,
         arguments: &'a serde_json::Value,
         stderr: &'a Ring,
     ) -> Result<(&'a dyn Outside, OutsideCall<'a>)> {
@@ -386,8 +384,8 @@ impl Inner {
             Error::unavailable(format!("`{}` is an outside server, and this host runs none", plugin.name))
                 .hint("name what runs them when building the host: `outside(…)`")
         })?;
-        let (project, secrets) = (request.project, &*self.services.secrets);
-        Ok((outside, OutsideCall { project, plugin, native, tool: request.tool, arguments, secrets, stderr }))
+        let (project, secrets, http) = (request.project, &*self.services.secrets, &self.services.gateway);
+        Ok((outside, OutsideCall { project, plugin, tool: request.tool, arguments, secrets, http, stderr }))
     }
 
     fn find(&self, request: &Request<'_>) -> Result<(Arc<Served>, Arc<Loaded>)> {

@@ -183,7 +183,7 @@ impl Loaded {
                 let reconciler = reconciles.then(|| ReconcilerPre::new(pre.clone())).transpose().map_err(unlinked)?;
                 Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?, reconciler))
             }
-            Kind::Agent | Kind::Native => Err(Error::host("what is no tool component was linked as one", &self.spec.name)),
+            Kind::Agent | Kind::Native | Kind::Remote => Err(Error::host("what is no tool component was linked as one", &self.spec.name)),
             Kind::Plain => {
                 let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
                 let mut exports = HashMap::new();

@@ -6,7 +6,8 @@ use remit_core::{
     Error, Result,
     grant::{Declared, Grants},
     limit::{COMPONENT_MAX_BYTES, CallLimits},
-    plugin::{Definition, Digest, Effect, Kind, PluginName, manifest::ToolNote, schema},
+    plugin::{Definition, Digest, Effect, Kind, PluginName, lock::native_digest, manifest::ToolNote, schema},
+    project::Remote,
 };
 
 use crate::{output::Output, project::Native};
@@ -40,7 +41,7 @@ pub struct Plugin {
 }
 
 /// Where a component lies, or what stands in its place. It is read at the first call and checked against the digest.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// In memory.
     Bytes(Arc<[u8]>),
@@ -48,6 +49,8 @@ pub enum Source {
     File(PathBuf),
     /// Nowhere: it is an outside MCP server, a native process.
     Native(Native),
+    /// Nowhere: it is an outside MCP server elsewhere.
+    Remote(Remote),
 }
 
 /// What a plugin tells of an earlier call of one of its tools.
@@ -100,6 +103,20 @@ pub fn plain_definitions(
 }
 
 impl Source {
+    /// Whether it is an outside MCP server.
+    pub fn is_outside(&self) -> bool {
+        matches!(self, Self::Native(_) | Self::Remote(_))
+    }
+
+    /// Kind and digest of an outside server, as the lock holds them; `None` for a component.
+    pub fn outside(&self) -> Option<(Kind, Digest)> {
+        match self {
+            Self::Native(native) => Some((Kind::Native, native.digest())),
+            Self::Remote(remote) => Some((Kind::Remote, native_digest(&remote.to_string(), &BTreeMap::new()))),
+            Self::Bytes(_) | Self::File(_) => None,
+        }
+    }
+
     /// The component's bytes.
     ///
     /// # Errors
@@ -108,7 +125,7 @@ impl Source {
     pub fn read(&self, digest: &Digest) -> Result<Arc<[u8]>> {
         let bytes: Arc<[u8]> = match self {
             Self::Bytes(bytes) => return Ok(bytes.clone()),
-            Self::Native(_) => return Err(Error::invalid("an outside server has no component")),
+            Self::Native(_) | Self::Remote(_) => return Err(Error::invalid("an outside server has no component")),
             Self::File(path) => {
                 let failed = |error: std::io::Error| {
                     Error::unavailable(format!("the component `{}` cannot be read: {error}", path.display()))

@@ -170,18 +170,23 @@ impl OpenProject {
         match &plugin.source {
             Source::Wasm(path) => Ok(self.root.join(path)),
             Source::Crate(_) => Ok(self.state.built(&plugin.name)),
-            Source::Command(_) => Err(Error::invalid(format!("`{}` is an outside server and has no component", plugin.name))),
+            Source::Command(_) | Source::Url(_) => {
+                Err(Error::invalid(format!("`{}` is an outside server and has no component", plugin.name)))
+            }
         }
     }
 
-    /// What an outside server is started from, as it is now. Nothing is started.
+    /// What an outside server is started from, as it is now, or where it is. Nothing is started or asked.
     ///
     /// # Errors
     /// `unavailable` when it is switched off; `invalid` when it is a component; those of [`Native::find`]. Each concerns this plugin alone.
-    pub fn native(&self, plugin: &Plugin) -> Result<Native> {
+    pub fn outside(&self, plugin: &Plugin) -> Result<crate::plugin::Source> {
         switched_on(plugin)?;
-        let command = plugin.command().ok_or_else(|| Error::invalid(format!("`{}` is no outside server", plugin.name)))?;
-        Native::find(&plugin.name, &self.root, command)
+        match &plugin.source {
+            Source::Command(command) => Native::find(&plugin.name, &self.root, command).map(crate::plugin::Source::Native),
+            Source::Url(remote) => Ok(crate::plugin::Source::Remote(remote.clone())),
+            Source::Crate(_) | Source::Wasm(_) => Err(Error::invalid(format!("`{}` is no outside server", plugin.name))),
+        }
     }
 
     /// What was approved of a plugin, when it still has that source and no more grants. Its component is not looked at.
@@ -216,7 +221,9 @@ impl OpenProject {
                 Error::unavailable(format!("`{name}` has no component: `{}` was not found", visible(&plugin.source.to_string(), 256)));
             return Err(match &plugin.source {
                 Source::Crate(_) => Error { message: format!("`{name}` is not built yet"), ..error }.hint(format!("remit build {name}")),
-                Source::Wasm(_) | Source::Command(_) => error.hint(format!("correct `source` of `{name}` in `{MANIFEST_FILE}`")),
+                Source::Wasm(_) | Source::Command(_) | Source::Url(_) => {
+                    error.hint(format!("correct `source` of `{name}` in `{MANIFEST_FILE}`"))
+                }
             });
         };
         if bytes.len() as u64 > COMPONENT_MAX_BYTES {

@@ -1,13 +1,16 @@
-//! The gateway: outside MCP servers, whose tools are called like every other, and whose processes nothing holds but their user's rights.
+//! The gateway: outside MCP servers, whose tools are called like every other, and which nothing holds but their user's rights, or those
+//! who run them elsewhere.
 //!
-//! A server runs from the first call on, one process for each plugin of a project, and is stopped when nobody has called for a while. What
-//! it says is bounded, held against what was approved, made safe to show, and searched for the secrets that it was given.
+//! A server runs, or is connected to, from the first call on, once for each plugin of a project, and is let go when nobody has called for a
+//! while. What it says is bounded, held against what was approved, made safe to show, and searched for the secrets that it was given.
 
 mod clean;
 mod connection;
+mod heard;
 mod keeper;
 mod line;
 mod process;
+mod remote;
 mod server;
 
 use std::{
@@ -18,15 +21,20 @@ use std::{
 };
 
 use remit_core::{
-    Result,
+    Error, Result,
     limit::{CallLimits, OUTSIDE_IDLE_MS},
     plugin::{Adopted, Effect, PluginName, text::visible_lines},
-    secret::SecretSource,
+    secret::{ExposeSecret as _, SecretSource, SecretString},
 };
-use remit_runtime::{Output, Outside, OutsideCall, capability::stdio::Ring, project::Native};
+use remit_runtime::{
+    Output, Outside, OutsideCall,
+    capability::{http, stdio::Ring},
+    plugin::Source,
+    services::EnvSecrets,
+};
 
 pub use keeper::{KEEPER, keeper_main};
-use server::Server;
+use server::{Server, Start};
 
 /// Longest piece of a server's standard error that an error shows.
 const SAID_MAX_CHARS: usize = 800;
@@ -60,29 +68,31 @@ impl Gateway {
         self
     }
 
-    /// Stops a server that nobody called for so long. Default 5 minutes.
+    /// Stops a server that nobody called for so long, or ends the session with it. Default 5 minutes.
     #[must_use]
     pub fn idle(mut self, idle: Duration) -> Self {
         self.setting.idle = idle;
         self
     }
 
-    /// Starts the server of `plugin` to hear which tools it has, and stops it. Whoever asks has the user's yes to that. The tools have the
-    /// effects that the project says.
+    /// Starts the server of `plugin`, or connects to it, to hear which tools it has, and lets it go. Whoever asks has the user's yes to that.
+    /// The tools have the effects that the project says.
     ///
     /// # Errors
-    /// `unavailable` when it cannot be started or a secret is missing; `limit` when it says too much, takes too long or has too many tools.
+    /// `unavailable` when it cannot be started or reached, or a secret is missing; `limit` when it says too much, takes too long or has too
+    /// many tools.
     pub async fn list(
         &self,
         plugin: &PluginName,
-        native: &Native,
+        source: &Source,
         effects: &BTreeMap<String, Effect>,
         secrets: &dyn SecretSource,
+        http: &http::Gateway,
     ) -> Result<Adopted> {
         let stderr = Ring::default();
         let listed = async {
-            let connection = server::start(&self.setting, plugin, native, CallLimits::default(), effects.clone(), secrets, &stderr).await?;
-            Ok(connection.into_tools())
+            let start = Start { setting: &self.setting, plugin, limits: CallLimits::default(), secrets, http };
+            Ok(start.run(source, effects.clone(), &stderr).await?.into_tools().await)
         };
         listed.await.map_err(|mut error: remit_core::Error| {
             let said = stderr.text();
@@ -109,6 +119,18 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The secret `name`, which the server of `plugin` is given.
+///
+/// # Errors
+/// `unavailable` when it is not set; those of the source.
+fn secret(plugin: &PluginName, name: &str, secrets: &dyn SecretSource) -> Result<SecretString> {
+    let secret = secrets.secret(name)?.filter(|secret| !secret.expose_secret().is_empty());
+    secret.ok_or_else(|| {
+        Error::unavailable(format!("`{plugin}` cannot be started: its secret `{name}` is not set"))
+            .hint(format!("export {}=…", EnvSecrets::variable(name)))
+    })
 }
 
 #[async_trait::async_trait]

@@ -1,6 +1,6 @@
 //! The process of an outside server: what it gets, and what it says beside the protocol.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
 use remit_core::{
     Error, Result,
@@ -11,7 +11,6 @@ use remit_core::{
 use remit_runtime::{
     capability::{http::Needles, stdio::Ring},
     project::Native,
-    services::EnvSecrets,
 };
 use tokio::{
     io::AsyncReadExt as _,
@@ -32,7 +31,7 @@ pub(super) struct Process {
     /// Reads its standard error, until that ends.
     reading: Option<JoinHandle<()>>,
     /// What is masked in everything that it says.
-    pub(super) secrets: Needles,
+    pub(super) secrets: Arc<Needles>,
 }
 
 impl Process {
@@ -55,11 +54,7 @@ impl Process {
             match value {
                 EnvValue::Fixed(text) => command.env(name, text),
                 EnvValue::Secret(used) => {
-                    let secret = secrets.secret(&used.name)?.filter(|secret| !secret.expose_secret().is_empty());
-                    let secret = secret.ok_or_else(|| {
-                        Error::unavailable(format!("`{plugin}` cannot be started: its secret `{}` is not set", used.name))
-                            .hint(format!("export {}=…", EnvSecrets::variable(&used.name)))
-                    })?;
+                    let secret = super::secret(plugin, &used.name, secrets)?;
                     needles.add_secret(secret.expose_secret());
                     command.env(name, used.format.replacen("{}", secret.expose_secret(), 1))
                 }
@@ -72,7 +67,7 @@ impl Process {
         };
         let ring = Ring::default();
         let reading = tokio::spawn(keep(stderr, ring.clone()));
-        Ok((Self { _keeper: keeper, stderr: ring, reading: Some(reading), secrets: needles }, stdin, stdout))
+        Ok((Self { _keeper: keeper, stderr: ring, reading: Some(reading), secrets: Arc::new(needles) }, stdin, stdout))
     }
 
     /// What it said on its standard error, at the end of it where it ended; safe to show and without its secrets.

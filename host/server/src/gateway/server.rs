@@ -17,18 +17,23 @@ use remit_core::{
 };
 use remit_runtime::{
     Output, OutsideCall,
-    capability::{call::now, stdio::Ring},
-    project::Native,
+    capability::{call::now, http, stdio::Ring},
+    plugin::Source,
 };
 use tokio::sync::Mutex;
 
-use super::{Setting, connection::Connection, process::Process};
+use super::{
+    Setting,
+    connection::{Connection, Stopped},
+    process::Process,
+    remote::Sender,
+};
 
 /// The server of one plugin of one project.
 pub(super) struct Server {
     setting: Setting,
     plugin: PluginName,
-    native: Native,
+    source: Source,
     limits: CallLimits,
     tools: BTreeMap<String, Definition>,
     state: Mutex<State>,
@@ -42,30 +47,44 @@ struct State {
     not_before: Option<Instant>,
 }
 
-/// Starts the process, greets it and lists its tools.
-///
-/// # Errors
-/// Those of starting a process and of opening the conversation; `limit` when both take longer than [`OUTSIDE_START_MS`]. What the process
-/// said by then goes to `stderr`.
-pub(super) async fn start(
-    setting: &Setting,
-    plugin: &PluginName,
-    native: &Native,
-    limits: CallLimits,
-    effects: BTreeMap<String, Effect>,
-    secrets: &dyn SecretSource,
-    stderr: &Ring,
-) -> Result<Connection> {
-    let (process, stdin, stdout) = Process::start(setting, plugin, native, secrets)?;
-    let mut process = Some(process);
-    let opening = Connection::open(plugin, limits, effects, &mut process, stdin, stdout);
-    let opened = tokio::time::timeout(Duration::from_millis(OUTSIDE_START_MS), opening).await;
-    let late = |_| Error::limit(format!("`{plugin}` took longer than {OUTSIDE_START_MS} ms to start"));
-    let opened = opened.map_err(late).and_then(|opened| opened);
-    if let (Err(_), Some(mut process)) = (&opened, process) {
-        stderr.push(process.said().await.as_bytes());
+/// What a server is started, or connected to, with.
+pub(super) struct Start<'a> {
+    pub(super) setting: &'a Setting,
+    pub(super) plugin: &'a PluginName,
+    pub(super) limits: CallLimits,
+    pub(super) secrets: &'a dyn SecretSource,
+    pub(super) http: &'a http::Gateway,
+}
+
+impl Start<'_> {
+    /// Starts the process of `source`, or connects to its URL, greets the server and lists its tools, which have these effects.
+    ///
+    /// # Errors
+    /// Those of starting a process and of opening the conversation; `limit` when both take longer than [`OUTSIDE_START_MS`]. What a process
+    /// said by then goes to `stderr`.
+    pub(super) async fn run(&self, source: &Source, effects: BTreeMap<String, Effect>, stderr: &Ring) -> Result<Connection> {
+        let late = |_| Error::limit(format!("`{}` took longer than {OUTSIDE_START_MS} ms to start", self.plugin));
+        let patience = Duration::from_millis(OUTSIDE_START_MS);
+        let (plugin, limits) = (self.plugin, self.limits);
+        match source {
+            Source::Native(native) => {
+                let (process, stdin, stdout) = Process::start(self.setting, plugin, native, self.secrets)?;
+                let mut process = Some(process);
+                let opening = Connection::open(plugin, limits, effects, &mut process, stdin, stdout);
+                let opened = tokio::time::timeout(patience, opening).await.map_err(late).and_then(|opened| opened);
+                if let (Err(_), Some(mut process)) = (&opened, process) {
+                    stderr.push(process.said().await.as_bytes());
+                }
+                opened
+            }
+            Source::Remote(remote) => {
+                let sender = |bound| Sender::new(plugin, remote, limits, (self.secrets, self.http), bound);
+                let opening = Connection::reach(plugin, limits, effects, remote, sender);
+                tokio::time::timeout(patience, opening).await.map_err(late).and_then(|opened| opened)
+            }
+            Source::Bytes(_) | Source::File(_) => Err(Error::invalid(format!("`{plugin}` is no outside server"))),
+        }
     }
-    opened
 }
 
 impl Server {
@@ -73,7 +92,7 @@ impl Server {
         Self {
             setting,
             plugin: call.plugin.name.clone(),
-            native: call.native.clone(),
+            source: call.plugin.source.clone(),
             limits: call.plugin.limits,
             tools: call.plugin.definitions.iter().map(|tool| (tool.name.clone(), tool.clone())).collect(),
             state: Mutex::default(),
@@ -84,7 +103,7 @@ impl Server {
     /// Whether it was made for the plugin of this call, as that is loaded now.
     pub(super) fn serves(&self, call: &OutsideCall<'_>) -> bool {
         let definitions = &call.plugin.definitions;
-        self.native == *call.native
+        self.source == call.plugin.source
             && self.limits == call.plugin.limits
             && self.tools.len() == definitions.len()
             && definitions.iter().all(|tool| self.tools.get(&tool.name) == Some(tool))
@@ -95,13 +114,18 @@ impl Server {
         let locked = self.tools.get(call.tool).ok_or_else(|| Error::not_found(format!("`{}` has no tool `{}`", self.plugin, call.tool)))?;
         let arguments = call.arguments.as_object().ok_or_else(|| Error::invalid("the arguments are not a JSON object"))?;
         let connection = self.connection(call).await?;
-        let called = connection.call(&self.plugin, locked, arguments).await;
+        let mut called = connection.call(&self.plugin, locked, arguments).await;
+        if let Err(Stopped::Forgotten { sent }) = called
+            && (!sent || locked.effect != Effect::Once)
+        {
+            let again = self.connection(call).await?;
+            called = again.call(&self.plugin, locked, arguments).await;
+        }
         if !connection.is_closed() {
             self.failures.store(0, Ordering::Relaxed);
-            return called;
         }
         call.stderr.push(connection.said().await.as_bytes());
-        called
+        called.map_err(|stopped| stopped.error(&self.plugin))
     }
 
     /// The running server, started where there is none. One that failed before is not started again before its pause is over.
@@ -118,11 +142,14 @@ impl Server {
         if let Some(not_before) = state.not_before {
             tokio::time::sleep_until(not_before.into()).await;
         }
-        let (plugin, native) = (self.plugin.clone(), self.native.clone());
-        let checked = tokio::task::spawn_blocking(move || native.check(&plugin)).await;
-        checked.map_err(|error| Error::host("the files of an outside server could not be read", error))??;
+        if let Source::Native(native) = self.source.clone() {
+            let plugin = self.plugin.clone();
+            let checked = tokio::task::spawn_blocking(move || native.check(&plugin)).await;
+            checked.map_err(|error| Error::host("the files of an outside server could not be read", error))??;
+        }
         let effects = self.tools.iter().map(|(name, tool)| (name.clone(), tool.effect)).collect();
-        match start(&self.setting, &self.plugin, &self.native, self.limits, effects, call.secrets, call.stderr).await {
+        let start = Start { setting: &self.setting, plugin: &self.plugin, limits: self.limits, secrets: call.secrets, http: call.http };
+        match start.run(&self.source, effects, call.stderr).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);
                 state.running = Some(connection.clone());

@@ -125,7 +125,7 @@ fn room(offers: &[&Offer], start: usize) -> Range<usize> {
 
 impl Offer {
     fn new(name: &str, plugin: &Plugin, definition: &Definition) -> Self {
-        let open_world = plugin.kind == Kind::Native || !plugin.granted.http.is_empty();
+        let open_world = plugin.kind.is_outside() || !plugin.granted.http.is_empty();
         let tool = shape::tool(name, definition, Some(open_world));
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();

@@ -52,6 +52,13 @@ cwd = "tools"
 ask = ["close", "*"]
 limits = { deadline_ms = 5000, output_kib = 64 }
 effects = { search = "read" }
+[plugins.issues]
+url = "https://example.com/mcp"
+secret = { name = "issues", header = "authorization", format = "Bearer {}" }
+private = ["10.0.0.0/8"]
+ask = ["close", "*"]
+limits = { deadline_ms = 5000, output_kib = 64 }
+effects = { search = "read" }
 [agents.triage]
 source = "plugins/triage"
 outside = false

@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 use url::Host;
 use wasmtime_wasi_http::Error;
 
-use super::{failure, gateway::Gateway, plan::Route, target::Target};
+use super::{failure, gateway::Gateway, target::Target};
 use crate::capability::call::now;
 
 /// Addresses of one name that are looked at.
@@ -25,15 +25,38 @@ pub(super) const ADDRESSES_MAX: usize = 16;
 pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// Connects to the destination of `route`.
-pub(super) async fn open(gateway: &Gateway, route: &Route) -> Result<Box<dyn Connection>, Error> {
-    let by = route.timeouts.connected();
-    let addresses = addresses(gateway, &route.target.host, by).await?;
-    let stream = connect(&permitted(route, addresses)?, route.target.port, by).await?;
-    if !route.target.tls {
+/// Why there is no connection.
+pub(super) enum Unopened {
+    /// None of the addresses may be connected to; this is the first.
+    Forbidden(IpAddr),
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for Unopened {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Connects to `target` by one of its addresses that are permitted.
+pub(super) async fn open(
+    gateway: &Gateway,
+    target: &Target,
+    by: Instant,
+    permits: impl Fn(IpAddr) -> bool,
+) -> Result<Box<dyn Connection>, Unopened> {
+    let found = addresses(gateway, &target.host, by).await?;
+    let first = found.first().copied().ok_or(Error::DestinationNotFound)?;
+    let permitted: Vec<_> = found.into_iter().filter(|address| permits(*address)).take(ADDRESSES_MAX).collect();
+    if permitted.is_empty() {
+        return Err(Unopened::Forbidden(first));
+    }
+    let stream = connect(&permitted, target.port, by).await?;
+    if !target.tls {
         return Ok(Box::new(stream));
     }
-    let connecting = TlsConnector::from(gateway.tls.clone()).connect(server_name(&route.target)?, stream);
+    let connecting = TlsConnector::from(gateway.tls.clone()).connect(server_name(target)?, stream);
     let stream = timeout_at(by, connecting).await.map_err(|_elapsed| Error::ConnectionTimeout)?;
     Ok(Box::new(stream.map_err(|error| failure::of_io(&error))?))
 }
@@ -48,16 +71,6 @@ async fn addresses(gateway: &Gateway, host: &Host<String>, by: Instant) -> Resul
             found.map_err(|error| failure::of_lookup(&error))
         }
     }
-}
-
-/// Those of `found` that are public or granted by address. If none is, the denial names the first.
-fn permitted(route: &Route, found: Vec<IpAddr>) -> Result<Vec<IpAddr>, Error> {
-    let first = found.first().copied().ok_or(Error::DestinationNotFound)?;
-    let permitted: Vec<_> = found.into_iter().filter(|address| route.permits(*address)).take(ADDRESSES_MAX).collect();
-    if permitted.is_empty() {
-        return Err(route.asked.private(&route.method, &route.target.url, first));
-    }
-    Ok(permitted)
 }
 
 /// Tries one address after the other; each has an equal share of the time that is left.

@@ -13,7 +13,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::{
     body::{RequestBody, ResponseBody},
-    connect::{self, Connection},
+    connect::{self, Connection, Unopened},
     failure,
     gateway::Gateway,
     plan::{Plan, Route},
@@ -32,7 +32,12 @@ type Wire = http1::Connection<TokioIo<Box<dyn Connection>>, RequestBody>;
 /// # Errors
 /// By what failed; a bound or a right that refused is recorded.
 pub(super) async fn run(gateway: &Gateway, plan: Plan) -> Answer {
-    let stream = connect::open(gateway, &plan.route).await?;
+    let route = &plan.route;
+    let opened = connect::open(gateway, &route.target, route.timeouts.connected(), |address| route.permits(address)).await;
+    let stream = opened.map_err(|unopened| match unopened {
+        Unopened::Forbidden(address) => route.asked.private(&route.method, &route.target.url, address),
+        Unopened::Failed(error) => error,
+    })?;
     let Plan { route: Route { timeouts, asked, .. }, request, max_bytes, needles, slot } = plan;
     let (at, late) = timeouts.answered();
     let head = async {

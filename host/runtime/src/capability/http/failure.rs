@@ -78,6 +78,22 @@ fn of_own_body(own: &Error) -> Error {
     }
 }
 
+/// What went wrong, for people.
+pub(super) fn words(error: &Error) -> &'static str {
+    match error {
+        Error::DnsError { .. } | Error::DestinationNotFound => "its name leads nowhere",
+        Error::DnsTimeout => "its name was looked up for too long",
+        Error::ConnectionRefused => "the connection was refused",
+        Error::ConnectionTimeout | Error::ConnectionReadTimeout | Error::HttpResponseTimeout => "it did not answer in time",
+        Error::DestinationIpUnroutable | Error::DestinationUnavailable => "there is no way to it",
+        Error::TlsCertificateError => "its certificate is not trusted",
+        Error::TlsProtocolError | Error::TlsAlertReceived { .. } => "TLS failed",
+        Error::HttpResponseHeaderSectionSize(_) => "the head of its answer is too large",
+        Error::HttpProtocolError => "it does not speak HTTP/1.1",
+        _ => "the connection broke off",
+    }
+}
+
 /// The code of an error of a response's body, for `http-error-code`.
 pub(super) fn code(error: &Error) -> ErrorCode {
     match error {

@@ -64,7 +64,8 @@ pub struct GatewayOptions {
     pub extra_roots: Vec<Vec<u8>>,
 }
 
-/// Name lookup and TLS of one host. It keeps no connection and no TLS session, so that nothing passes from one principal to another.
+/// Name lookup and TLS of one host; cheap to clone. It keeps no connection and no TLS session, so that nothing passes from one principal to another.
+#[derive(Clone)]
 pub struct Gateway {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) tls: Arc<ClientConfig>,

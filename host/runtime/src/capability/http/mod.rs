@@ -7,11 +7,14 @@
 //! 3. `connect`: resolve once, keep the addresses that may be connected to, connect to one of those, TLS;
 //! 4. `exchange`: HTTP/1.1 under one deadline; `body` bounds and `scrub` cleans what comes back.
 //!
+//! The host's own requests, to outside servers that the project names, come in at `direct` and take steps 3 and 4 alike.
+//!
 //! There is no connection pool, no proxy, no redirect that is followed and no body that is decompressed.
 
 mod asked;
 mod body;
 mod connect;
+mod direct;
 mod exchange;
 mod failure;
 mod gateway;
@@ -33,6 +36,7 @@ use wasmtime_wasi_http::{
     DEFAULT_FORBIDDEN_HEADERS, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
+pub use direct::{Answer as DirectAnswer, Destination, Failure as DirectFailure};
 pub use gateway::{Gateway, GatewayOptions, Resolve, SystemResolver};
 pub use link::link;
 pub use scrub::Needles;

@@ -1,4 +1,4 @@
-//! Outside servers as the commands see them: looked at without starting them, and started to list their tools when a person says so.
+//! Outside servers as the commands see them: looked at without starting or asking them, and asked for their tools when a person says so.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,15 @@ use remit_core::{
     Error,
     grant::{Declared, Grants},
     plugin::{
-        Effect, Kind,
+        Effect,
         diff::diff,
         lock::{Lock, LockedPlugin},
         text::visible,
     },
-    project::{EnvValue, Plugin},
+    project::{EnvValue, Plugin, Remote},
 };
 use remit_runtime::{
+    capability::http,
     plugin::Source,
     project::{NATIVE_PATH, Native, OpenProject},
 };
@@ -25,7 +26,7 @@ use crate::{
     output::{self, HEAD, WARN},
 };
 
-/// Who lets an outside server be started before it is approved.
+/// Who lets an outside server be started, or asked, before it is approved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// Nobody: what is locked of it has to do.
@@ -42,23 +43,28 @@ impl Run {
         Gateway::new(&self.environment.program).home(self.environment.user.clone())
     }
 
-    /// What an outside server is now. Its tools are known from `known`, what was approved of it, or from its process, once that may be started.
+    /// What an outside server is now. Its tools are known from `known`, what was approved of it, or from itself, once it may be started or asked.
     ///
     /// # Errors
-    /// `unavailable` when its tools are not known, or it cannot be started; those of finding its files.
-    pub fn current_native(
+    /// `unavailable` when its tools are not known, or it cannot be started or reached; those of finding its files.
+    pub fn current_outside(
         &self,
         project: &OpenProject,
         plugin: &Plugin,
         known: Option<&LockedPlugin>,
         start: Start,
     ) -> anyhow::Result<Current> {
-        let native = project.native(plugin)?;
+        let source = project.outside(plugin)?;
+        let (kind, digest) = source.outside().ok_or_else(|| Error::host("a component was taken for an outside server", &plugin.name))?;
+        let files = match &source {
+            Source::Native(native) => native.files.clone(),
+            _ => BTreeMap::new(),
+        };
         let now = |tools: BTreeMap<String, _>| LockedPlugin {
             source: plugin.source.to_string(),
-            digest: native.digest(),
-            kind: Kind::Native,
-            files: native.files.clone(),
+            digest,
+            kind,
+            files: files.clone(),
             imports: Default::default(),
             declared: Default::default(),
             granted: plugin.granted_lines(),
@@ -66,12 +72,13 @@ impl Run {
             approvals: Vec::new(),
         };
         if start != Start::Never {
-            describe(plugin, &native);
+            lines(plugin, &source).iter().for_each(|line| output::note(line));
         }
         if self.may_start(plugin, start)? {
             self.has_secrets(plugin)?;
             let secrets = self.environment.secret_source();
-            let listing = async { Ok(self.gateway().list(&plugin.name, &native, &plugin.effects, &secrets).await?) };
+            let http = http::Gateway::new(http::GatewayOptions::default())?;
+            let listing = async { Ok(self.gateway().list(&plugin.name, &source, &plugin.effects, &secrets, &http).await?) };
             let adopted = self.block_on(listing)?;
             let locked = now(adopted.tools.into_iter().map(|(name, (_, definition))| (name, definition)).collect());
             return Ok(Current { component: None, left_out: adopted.left_out, locked });
@@ -83,7 +90,8 @@ impl Run {
         }
         let locked = now(tools);
         if start != Start::Never && (known.is_none() || !diff(known, &locked).is_empty()) {
-            let error = Error::unavailable(format!("the server of `{}` was not started, so its tools are not known", plugin.name));
+            let done = if plugin.remote().is_some() { "asked" } else { "started" };
+            let error = Error::unavailable(format!("the server of `{}` was not {done}, so its tools are not known", plugin.name));
             return Err(error.hint("once you have read what it is: remit review --start").into());
         }
         Ok(Current { component: None, left_out: Vec::new(), locked })
@@ -94,21 +102,25 @@ impl Run {
             Start::Never => Ok(false),
             Start::Yes => Ok(true),
             Start::Ask if !output::interactive() => Ok(false),
-            Start::Ask => answer(&format!("Start `{}` now, as shown, to list its tools?", plugin.name)),
+            Start::Ask => {
+                let what = if plugin.remote().is_some() { "Connect to" } else { "Start" };
+                answer(&format!("{what} `{}` now, as shown, to list its tools?", plugin.name))
+            }
         }
     }
 
-    /// An outside server ready for a host, when it is still what was approved. Nothing is started.
+    /// An outside server ready for a host, when it is still what was approved. Nothing is started or asked.
     ///
     /// # Errors
     /// `unavailable` when it has to be reviewed first, is switched off, or is not there.
-    pub fn approved_native(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
-        let native = project.native(plugin)?;
+    pub fn approved_outside(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
+        let source = project.outside(plugin)?;
+        let (_, digest) = source.outside().ok_or_else(|| Error::host("a component was taken for an outside server", &plugin.name))?;
         let lock = project.lock.clone().unwrap_or_default();
-        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), native.digest(), &plugin.granted_lines())?;
+        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), digest, &plugin.granted_lines())?;
         Ok(remit_runtime::Plugin {
             name: plugin.name.clone(),
-            source: Source::Native(native),
+            source,
             digest: locked.digest,
             kind: locked.kind,
             definitions: locked.tools.values().cloned().collect(),
@@ -125,13 +137,16 @@ pub fn known<'a>(lock: Option<&'a Lock>, plugin: &Plugin) -> Option<&'a LockedPl
     lock.and_then(|lock| lock.plugins.get(&plugin.name))
 }
 
-/// Says what would be started, and with what.
-fn describe(plugin: &Plugin, native: &Native) {
-    lines(plugin, native).iter().for_each(|line| output::note(line));
+/// What a person should know before an outside server is started or asked, a line each.
+pub fn lines(plugin: &Plugin, source: &Source) -> Vec<String> {
+    match source {
+        Source::Native(native) => native_lines(plugin, native),
+        Source::Remote(remote) => remote_lines(plugin, remote),
+        Source::Bytes(_) | Source::File(_) => Vec::new(),
+    }
 }
 
-/// What a person should know before an outside server is started, a line each.
-pub fn lines(plugin: &Plugin, native: &Native) -> Vec<String> {
+fn native_lines(plugin: &Plugin, native: &Native) -> Vec<String> {
     let mut lines = vec![
         format!("{HEAD}{}{HEAD:#}  {WARN}NATIVE PROCESS, outside of the sandbox{WARN:#}: it runs with all of your own rights", plugin.name),
         format!("  command    {}", visible(&plugin.source.to_string(), 1000)),
@@ -146,5 +161,18 @@ pub fn lines(plugin: &Plugin, native: &Native) -> Vec<String> {
         EnvValue::Secret(secret) => format!("{name} (the secret `{}`)", secret.name),
     });
     lines.push(format!("  variables  {}", fixed.chain(given).collect::<Vec<_>>().join(", ")));
+    lines
+}
+
+fn remote_lines(plugin: &Plugin, remote: &Remote) -> Vec<String> {
+    let warning = "REMOTE SERVER, outside of the sandbox";
+    let mut lines = vec![
+        format!(
+            "{HEAD}{}{HEAD:#}  {WARN}{warning}{WARN:#}: it is sent what its tools are called with, and does with it what it likes",
+            plugin.name
+        ),
+        format!("  url        {}", visible(remote.url.as_str(), 1000)),
+    ];
+    lines.extend(remote.lines().iter().map(|line| format!("  given      {}", visible(line, 400))));
     lines
 }

@@ -282,7 +282,11 @@ fn served(mut command: Command) -> Served {
 }
 
 fn ends(shell: &Shell, arguments: &[&str], code: i32, words: &[&str]) -> String {
-    let output = shell.command(arguments).env("REMIT_SECRET_TICKETS", SECRET).output().expect("the binary runs");
+    ends_with(shell, SECRET, arguments, code, words)
+}
+
+fn ends_with(shell: &Shell, secret: &str, arguments: &[&str], code: i32, words: &[&str]) -> String {
+    let output = shell.command(arguments).env("REMIT_SECRET_TICKETS", secret).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
     words.iter().for_each(|word| assert!(said.contains(word), "{arguments:?} does not say `{word}`: {said}"));
@@ -293,30 +297,36 @@ fn ends(shell: &Shell, arguments: &[&str], code: i32, words: &[&str]) -> String 
 #[test]
 fn the_door_of_one_project_is_a_plugin_of_another() {
     let door = Shell::new();
-    door.write("remit.toml", "version = 1\nproject.name = \"door\"\n[plugins.raw]\nsource = \"raw-tool.wasm\"\n");
+    let text =
+        "version = 1\nproject.name = \"door\"\n[plugins.raw]\nsource = \"raw-tool.wasm\"\n[principals]\n\"user:desk\" = [\"owner\"]\n";
+    door.write("remit.toml", text);
     door.write("raw-tool.wasm", fixture("raw-tool"));
     ends(&door, &["review", "--yes"], 0, &[]);
+    let made = door.run(&["key", "create", "--as", "user:desk", "--json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).expect("one JSON document");
+    let key = made["key"].as_str().expect("a key").to_owned();
     let door = served(door.command_of(remit(), &["mcp", "--http", "127.0.0.1:0"]));
 
     let shell = Shell::new();
+    let ends = |arguments: &[&str], code, words: &[&str]| ends_with(&shell, &key, arguments, code, words);
     let secret = "secret = { name = \"tickets\", header = \"authorization\", format = \"Bearer {}\" }";
     shell.write("remit.toml", format!("version = 1\nproject.name = \"desk\"\n[plugins.tickets]\nurl = \"{}\"\n{secret}\n", door.1));
-    ends(&shell, &["inspect", "tickets"], 0, &["REMOTE SERVER", &door.1, "not known without asking it"]);
-    ends(&shell, &["review", "--check"], 3, &["remote server, outside of the sandbox"]);
+    ends(&["inspect", "tickets"], 0, &["REMOTE SERVER", &door.1, "not known without asking it"]);
+    ends(&["review", "--check"], 3, &["remote server, outside of the sandbox"]);
     let given = "secret tickets as header authorization, written `Bearer {}`";
-    ends(&shell, &["review", "--yes"], 2, &["REMOTE SERVER", &door.1, given, "was not asked", "remit review --start"]);
-    ends(&shell, &["review", "--start", "--yes"], 0, &["+ tool raw__echo (once)", &format!("+ granted {given}"), "1 approved"]);
+    ends(&["review", "--yes"], 2, &["REMOTE SERVER", &door.1, given, "was not asked", "remit review --start"]);
+    ends(&["review", "--start", "--yes"], 0, &["+ tool raw__echo (once)", &format!("+ granted {given}"), "1 approved"]);
     let lock = std::fs::read_to_string(shell.cwd().join("remit.lock")).expect("a lock");
-    assert!(lock.contains("kind = \"remote\"") && lock.contains(&door.1) && !lock.contains(SECRET), "{lock}");
-    ends(&shell, &["call", "tickets", "raw__echo", r#"{"text": "hello"}"#], 0, &["hello"]);
-    ends(&shell, &["explain", "tickets", "raw__echo"], 0, &["remote"]);
-    ends(&shell, &["review", "--check"], 0, &["as approved"]);
-    ends(&shell, &["grant", "tickets", "fs", "docs:/docs", "--yes"], 2, &["cannot be held to grants"]);
+    assert!(lock.contains("kind = \"remote\"") && lock.contains(&door.1) && !lock.contains(&key), "{lock}");
+    ends(&["call", "tickets", "raw__echo", r#"{"text": "hello"}"#], 0, &["hello"]);
+    ends(&["explain", "tickets", "raw__echo"], 0, &["remote"]);
+    ends(&["review", "--check"], 0, &["as approved"]);
+    ends(&["grant", "tickets", "fs", "docs:/docs", "--yes"], 2, &["cannot be held to grants"]);
     let added = ["add", "other", "--yes", "--url", door.1.as_str()];
-    ends(&shell, &added, 0, &["REMOTE SERVER", "+ tool raw__echo (once)"]);
+    ends(&added, 0, &["REMOTE SERVER", "+ tool raw__echo (once)"]);
     drop(door);
-    ends(&shell, &["call", "tickets", "raw__echo", r#"{"text": "hello"}"#], 2, &["cannot be reached: the connection was refused"]);
-    ends(&shell, &["review", "--check"], 0, &["as approved"]);
+    ends(&["call", "tickets", "raw__echo", r#"{"text": "hello"}"#], 2, &["cannot be reached: the connection was refused"]);
+    ends(&["review", "--check"], 0, &["as approved"]);
 }
 
 /// The official SDK for Python as the server, in both its lines.

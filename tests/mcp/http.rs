@@ -55,9 +55,13 @@ impl Server {
     pub fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
         let mut stream = TcpStream::connect(&self.authority).expect("it listens");
         let has = |name: &str| headers.iter().any(|(one, _)| one.eq_ignore_ascii_case(name));
-        let mut head = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-        let usual =
-            [("host", self.authority.as_str()), ("content-type", "application/json"), ("accept", "application/json, text/event-stream")];
+        let (mut head, length) = (format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n"), body.len().to_string());
+        let usual = [
+            ("content-length", length.as_str()),
+            ("host", self.authority.as_str()),
+            ("content-type", "application/json"),
+            ("accept", "application/json, text/event-stream"),
+        ];
         for (name, value) in usual.iter().filter(|(name, _)| !has(name)).chain(headers) {
             head += &format!("{name}: {value}\r\n");
         }

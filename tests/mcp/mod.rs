@@ -7,6 +7,7 @@ mod http;
 mod install;
 mod keys;
 mod list;
+mod oauth;
 mod search;
 mod stdio;
 

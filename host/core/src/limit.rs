@@ -259,6 +259,26 @@ pub const MCP_SESSIONS_PER_PRINCIPAL_MAX: usize = 64;
 pub const MCP_REFUSALS_TOLD_PER_SECOND: u32 = 8;
 /// How long a client may take to send the body of a request, in milliseconds (M14).
 pub const MCP_BODY_DEADLINE_MS: u64 = 30_000;
+/// Longest text of `[auth]`.
+pub const AUTH_TEXT_MAX_BYTES: usize = 2 * KIB as usize;
+/// Scopes that `[auth]` asks for.
+pub const AUTH_SCOPES_MAX: usize = 32;
+/// Longest token that is looked at; the head of a request bounds it too (M14).
+pub const TOKEN_MAX_BYTES: usize = 16 * KIB as usize;
+/// How much the clocks of an issuer and of the host may differ, in milliseconds.
+pub const TOKEN_LEEWAY_MS: u64 = 30_000;
+/// Largest set of public keys of an issuer.
+pub const JWKS_MAX_BYTES: usize = 256 * KIB as usize;
+/// Public keys of it that are kept; further ones are not looked at.
+pub const JWKS_KEYS_MAX: usize = 64;
+/// How long fetching it may take, in milliseconds.
+pub const JWKS_DEADLINE_MS: u64 = 5_000;
+/// How long it is taken for true without asking again, in milliseconds.
+pub const JWKS_TTL_MS: u64 = 600_000;
+/// How long it is used when asking again fails, in milliseconds.
+pub const JWKS_STALE_MAX_MS: u64 = 3_600_000;
+/// How often it is asked for at most, whatever tokens name, in milliseconds (M14).
+pub const JWKS_PAUSE_MS: u64 = 10_000;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

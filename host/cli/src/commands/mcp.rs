@@ -8,7 +8,7 @@ use remit_runtime::{
     project::{Keys, OpenProject},
     services::SystemClock,
 };
-use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, stdio};
+use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Tokens, stdio};
 use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
@@ -103,6 +103,7 @@ impl super::Run {
 struct Entrance {
     address: Address,
     keys: Keys,
+    tokens: Option<Tokens>,
     required: bool,
 }
 
@@ -110,13 +111,17 @@ impl Entrance {
     /// # Errors
     /// `invalid` when the address is none, or everybody needs a key and there is none.
     fn new(project: &OpenProject, address: &str, arguments: &Mcp) -> anyhow::Result<Self> {
-        let address = Address::parse(address, &arguments.hosts)?;
+        let tokens = project.project.auth.clone().map(Tokens::new).transpose()?;
+        // Clients know the server by the name that their tokens are for.
+        let own = project.project.auth.as_ref().map(|auth| auth.resource.authority().to_owned());
+        let hosts: Vec<String> = arguments.hosts.iter().cloned().chain(own).collect();
+        let address = Address::parse(address, &hosts)?;
         let (keys, required) = (project.state.keys()?, address.is_open() || arguments.require_key);
-        if required && !keys.any(SystemClock.now())? {
+        if required && tokens.is_none() && !keys.any(SystemClock.now())? {
             let error = Error::invalid("every client needs a key here, and the project has none that holds");
             return Err(error.hint("remit key create --as PRINCIPAL").into());
         }
-        Ok(Self { address, keys, required })
+        Ok(Self { address, keys, tokens, required })
     }
 }
 
@@ -143,13 +148,13 @@ async fn serve_http(
     greet: impl Fn(&str),
     working: &mut Working<'_>,
 ) -> anyhow::Result<Exit> {
-    let Entrance { address, keys, required } = entrance;
+    let Entrance { address, keys, tokens, required } = entrance;
     let listener = Listener::bind(address).await?;
     match required {
-        true => greet(&format!("to who shows a key, at {}", listener.url())),
+        true => greet(&format!("to who shows a key or a token, at {}", listener.url())),
         false => greet(&format!("as {owner} (owner) at {}", listener.url())),
     }
-    let admission = Admission { keys, members, owner, required, clock: Arc::new(SystemClock) };
+    let admission = Admission { keys, tokens, members, owner, required, clock: Arc::new(SystemClock) };
     let mut why = None;
     door.serve_http(listener, admission, async { why = Some(working.stopped().await) }).await;
     why.map_or(Ok(Exit::Done), |stopped| Err(stopped.into()))

@@ -81,9 +81,11 @@ impl<'a> Supply<'a> {
     /// Serves the project as it is now; whether it may be served.
     fn reopen(&mut self, refused: bool) -> bool {
         let name = &self.project.project.name;
-        let opened = self.run.open_again(&self.project.root).and_then(|project| match &project.project.name == name {
-            true => Ok(project),
-            false => Err(Error::invalid("the project has another name now").hint("start `remit mcp` anew").into()),
+        let anew = |what: &str| Err(Error::invalid(format!("the project has another {what} now")).hint("start `remit mcp` anew").into());
+        let opened = self.run.open_again(&self.project.root).and_then(|project| match &project.project {
+            now if now.name != *name => anew("name"),
+            now if now.auth != self.project.project.auth => anew("`[auth]`"),
+            _ => Ok(project),
         });
         match opened {
             Ok(project) => {

@@ -3,6 +3,7 @@
 //! `remit.toml` becomes a [`Project`], [`Project::narrow`] applies a `remit.local.toml`, which can only take away, and [`Trust`] says that one user
 //! trusts exactly these files. Nothing here opens a file: text comes in, values or a [`ProjectError`] with every mistake go out.
 
+mod auth;
 mod command;
 mod local;
 mod model;
@@ -16,6 +17,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use auth::{Auth, Jwks, Signature, SubjectRule};
 pub use command::{Command, EnvSecret, EnvValue};
 pub use model::{Mcp, Plugin, Project, Retention, Source, ToolSearch};
 pub use nearest::nearest;

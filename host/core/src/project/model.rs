@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Command, Remote};
+use super::{Auth, Command, Remote};
 use crate::{
     grant::{Grants, ToolPattern},
     identity::{Principal, Role},
@@ -162,6 +162,8 @@ pub struct Project {
     pub retention: Retention,
     /// What `remit mcp` lists.
     pub mcp: Mcp,
+    /// Whose tokens let clients in over HTTP.
+    pub auth: Option<Auth>,
 }
 
 impl Project {

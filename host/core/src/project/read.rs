@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source, command, nearest, remote,
+    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source,
+    auth::auth,
+    command, nearest, remote,
     table::{self, Table},
 };
 use crate::{
@@ -39,12 +41,13 @@ impl Project {
         let principals = principals(&mut root, &roles, &mut problems);
         let retention = retention(&mut root, &mut problems);
         let mcp = mcp(&mut root, &mut problems);
+        let auth = auth(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp }),
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth }),
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }

@@ -4,7 +4,7 @@
 //! file's own time, so that noting it can never bring back a key that was just taken back.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -25,6 +25,19 @@ use super::file;
 
 /// Largest file of a key.
 const FILE_MAX_BYTES: u64 = 64 << 10;
+
+/// The bytes of a file of public keys that this user alone can have written.
+///
+/// # Errors
+/// `unavailable` when it is not there; `denied` when somebody else could have written it; `limit` when it has more than `max_bytes`.
+pub fn public_keys(path: &Path, max_bytes: usize) -> Result<Vec<u8>> {
+    let shown = visible(&path.to_string_lossy(), 128);
+    let bytes = file::read_own(path, max_bytes as u64)?.ok_or_else(|| Error::unavailable(format!("`{shown}` is not there")))?;
+    match bytes.len() > max_bytes {
+        true => Err(Error::limit(format!("`{shown}` has more than {max_bytes} bytes"))),
+        false => Ok(bytes),
+    }
+}
 
 /// Where they are.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ mod tests;
 pub use embed::embed;
 pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
 pub use halts::HaltFile;
-pub use keys::{Keys, NewKey};
+pub use keys::{Keys, NewKey, public_keys};
 pub use native::{NATIVE_PATH, Native};
 pub use open::{Artefact, Marks, OpenError, OpenProject, open};
 pub use state::StateFolder;

@@ -12,12 +12,17 @@ use remit_core::{
 use remit_runtime::project::Keys;
 use tokio::sync::watch;
 
-use super::who::{Members, Pass, Who};
+use super::{
+    token::Tokens,
+    who::{Members, Pass, Who},
+};
 
 /// What decides who is let in.
 pub struct Admission {
     /// The keys of the project.
     pub keys: Keys,
+    /// What checks tokens of an authorization server, where the project names one.
+    pub tokens: Option<Tokens>,
     /// Who has a role in the project; nobody else is let in.
     pub members: watch::Receiver<Arc<Members>>,
     /// Who a client is that shows nothing, where it need not.
@@ -37,6 +42,8 @@ pub(super) enum Refusal {
     Unknown(String),
     /// The principal has no role.
     NoRole(Principal),
+    /// The token does not name the scopes that are needed.
+    Scope,
     /// What was shown cannot be checked now.
     Unavailable(String),
 }
@@ -49,7 +56,7 @@ impl std::fmt::Debug for Admission {
 
 impl Admission {
     /// Who makes a request with these headers. What a request shows is always looked at, also where it need not show anything.
-    pub(super) fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Result<Who, Refusal> {
+    pub(super) async fn admit(self: &Arc<Self>, headers: &HeaderMap) -> Result<Who, Refusal> {
         let mut shown = headers.get_all(header::AUTHORIZATION).iter();
         let shown = match (shown.next(), shown.next()) {
             (None, _) if self.required || came_by_proxy(headers) => return Err(Refusal::Nothing),
@@ -57,8 +64,19 @@ impl Admission {
             (Some(one), None) => bearer(one).ok_or_else(|| Refusal::Unknown("it shows no bearer token".to_owned()))?,
             (Some(_), Some(_)) => return Err(Refusal::Unknown("it shows two things at once".to_owned())),
         };
-        let key = Key::parse(shown).ok_or_else(|| Refusal::Unknown("it shows no key".to_owned()))?;
-        self.by_key(&key)
+        match (Key::parse(shown), &self.tokens) {
+            (Some(key), _) => self.by_key(&key),
+            (None, Some(tokens)) if !shown.starts_with(Key::PREFIX) => self.by_token(tokens, shown).await,
+            (None, _) => Err(Refusal::Unknown("it shows no key".to_owned())),
+        }
+    }
+
+    async fn by_token(self: &Arc<Self>, tokens: &Tokens, shown: &str) -> Result<Who, Refusal> {
+        let believed = tokens.check(shown, self.clock.now()).await?;
+        let role = self.members.borrow().get(&believed.principal).cloned();
+        let Some(role) = role else { return Err(Refusal::NoRole(believed.principal)) };
+        let pass = Pass { admission: self.clone(), expires: believed.expires };
+        Ok(Who::with_pass(believed.principal, role, None, pass))
     }
 
     fn by_key(self: &Arc<Self>, key: &Key) -> Result<Who, Refusal> {
@@ -104,6 +122,7 @@ impl Refusal {
         match self {
             Self::Nothing => "it shows nothing".to_owned(),
             Self::Unknown(why) | Self::Unavailable(why) => visible(why, 256),
+            Self::Scope => "its token does not name the scopes that are needed".to_owned(),
             Self::NoRole(principal) => format!("`{principal}` has no role"),
         }
     }

@@ -5,6 +5,7 @@ mod admission;
 mod call;
 mod catalog;
 mod http;
+mod jwks;
 mod lines;
 mod name;
 mod pace;
@@ -13,6 +14,7 @@ mod schema;
 mod search;
 mod sessions;
 pub mod shape;
+mod token;
 mod visitor;
 mod who;
 
@@ -37,6 +39,7 @@ pub use admission::Admission;
 pub use catalog::{Catalog, Offer};
 pub use http::{Address, Listener};
 pub use rmcp::transport::stdio_pipes as stdio;
+pub use token::Tokens;
 pub use who::{Members, Who};
 
 use self::{lines::Lines, visitor::Visitor};

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, combinators::BoxBody};
 use hyper::body::{Bytes, Frame, Incoming, SizeHint};
 use remit_core::{
@@ -23,6 +23,7 @@ use super::{
     http::PATH,
     pace::{Pace, Place, TooMuch},
     sessions::{AllSessions, Sessions},
+    token::Tokens,
     visitor::Visitor,
     who::Who,
 };
@@ -60,13 +61,18 @@ impl Reception {
 
     /// Answers a request. Nothing of its body is read before it is known whose it is.
     pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+        if request.method() == Method::GET
+            && let Some(metadata) = self.admission.tokens.as_ref().and_then(|tokens| tokens.metadata_at(request.uri().path()))
+        {
+            return json(metadata);
+        }
         if request.uri().path() != PATH {
             return plain(StatusCode::NOT_FOUND, "the protocol is served at /mcp\n");
         }
         if request.uri().query().is_some_and(|query| query.contains("access_token")) {
             return plain(StatusCode::BAD_REQUEST, "a token belongs into the header `authorization`, and never into an address\n");
         }
-        let who = match self.admission.admit(request.headers()) {
+        let who = match self.admission.admit(request.headers()).await {
             Ok(who) => Arc::new(who),
             Err(refusal) => return self.refuse(&refusal),
         };
@@ -101,11 +107,27 @@ impl Reception {
             tracing::warn!(why = refusal.reason(), "a request was refused");
         }
         match refusal {
-            Refusal::Nothing => challenge("", "a key is needed: `authorization: Bearer remit_…`\n"),
-            Refusal::Unknown(_) => challenge(", error=\"invalid_token\"", "what was shown lets nobody in\n"),
-            Refusal::NoRole(_) => plain(StatusCode::FORBIDDEN, "the principal of this key has no role in this project\n"),
+            Refusal::Nothing => self.challenge(StatusCode::UNAUTHORIZED, "", "a key or a token is needed: `authorization: Bearer …`\n"),
+            Refusal::Unknown(_) => self.challenge(StatusCode::UNAUTHORIZED, ", error=\"invalid_token\"", "what was shown lets nobody in\n"),
+            Refusal::NoRole(_) => plain(StatusCode::FORBIDDEN, "this principal has no role in this project\n"),
+            Refusal::Scope => {
+                let scopes = self.admission.tokens.as_ref().map(Tokens::scopes).unwrap_or_default();
+                let more = format!(", error=\"insufficient_scope\", scope=\"{scopes}\"");
+                self.challenge(StatusCode::FORBIDDEN, &more, "the token does not name the scopes that are needed\n")
+            }
             Refusal::Unavailable(_) => plain(StatusCode::SERVICE_UNAVAILABLE, "what was shown cannot be checked now\n"),
         }
+    }
+
+    /// Says what to show, and where it is said how to get it (RFC 6750, RFC 9728).
+    fn challenge(&self, status: StatusCode, more: &str, text: &'static str) -> Response<Body> {
+        let mut response = plain(status, text);
+        let metadata = self.admission.tokens.as_ref().map(|tokens| format!(", resource_metadata=\"{}\"", tokens.metadata_url()));
+        let value = format!("Bearer realm=\"remit\"{more}{}", metadata.unwrap_or_default());
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+        response
     }
 }
 
@@ -127,11 +149,9 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
-fn challenge(more: &str, text: &'static str) -> Response<Body> {
-    let mut response = plain(StatusCode::UNAUTHORIZED, text);
-    if let Ok(value) = HeaderValue::try_from(format!("Bearer realm=\"remit\"{more}")) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
-    }
+fn json(text: String) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(text)).boxed());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

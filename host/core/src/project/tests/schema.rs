@@ -74,6 +74,13 @@ quarantined_days = 365
 [mcp]
 search = "auto"
 listed = ["files/read"]
+[auth]
+issuer = "https://login.example.com"
+audience = "https://tools.example.com/mcp"
+jwks = "https://login.example.com/jwks.json"
+algorithms = ["ES256"]
+principal = "user:{sub}"
+scopes = ["tools"]
 "#;
 
 /// Every key of `plugin.toml`.

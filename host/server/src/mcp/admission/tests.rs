@@ -1,5 +1,6 @@
 use std::sync::Mutex;
 
+use futures::FutureExt;
 use remit_core::{
     grant::ToolPattern,
     identity::Role,
@@ -39,7 +40,8 @@ fn gate(required: bool) -> Gate {
     let role = Role::Tools(vec![pattern("files/*")]);
     let members = watch::Sender::new(Arc::new(Members::from([(principal("user:ada"), role), (principal("user:bob"), Role::Owner)])));
     let clock = Arc::new(Set(Mutex::new(Timestamp(1_000_000_000))));
-    let admission = Admission { keys, members: members.subscribe(), owner: principal("user:host"), required, clock: clock.clone() };
+    let admission =
+        Admission { keys, tokens: None, members: members.subscribe(), owner: principal("user:host"), required, clock: clock.clone() };
     Gate { _folder: folder, admission: Arc::new(admission), members, clock }
 }
 
@@ -59,7 +61,7 @@ impl Gate {
     fn admit(&self, headers: &[(&'static str, &str)]) -> Result<Who, Refusal> {
         let named =
             headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value")));
-        self.admission.admit(&HeaderMap::from_iter(named))
+        self.admission.admit(&HeaderMap::from_iter(named)).now_or_never().expect("nothing is waited for")
     }
 
     fn show(&self, key: &Key) -> Result<Who, Refusal> {
@@ -113,7 +115,7 @@ fn what_is_shown_is_always_looked_at_and_nothing_is_enough_on_this_machine_alone
     for (name, value) in twice {
         headers.append(name, value);
     }
-    assert!(matches!(free.admission.admit(&headers), Err(Refusal::Unknown(_))));
+    assert!(matches!(free.admission.admit(&headers).now_or_never().expect("nothing is waited for"), Err(Refusal::Unknown(_))));
 }
 
 /// Of a key that is no more, the same is said as of one that never was.

@@ -5,6 +5,9 @@ use serde_json::Value;
 
 use super::project;
 
+/// Every client that can be set up.
+const CLIENTS: [&str; 7] = ["claude-code", "claude-desktop", "cursor", "vscode", "zed", "codex", "opencode"];
+
 /// The binary's place differs from machine to machine.
 fn masked(text: &str) -> String {
     text.replace(&remit_tests::remit().display().to_string(), "[REMIT]")
@@ -40,9 +43,8 @@ fn what_was_written_starts_the_server() {
 #[test]
 fn the_configuration_can_be_printed_for_every_client() {
     let shell = project(&[("raw", "raw-tool")]);
-    let clients = ["claude-code", "claude-desktop", "cursor", "vscode", "zed", "codex"];
     let printed: String =
-        clients.map(|client| masked(&shell.transcript(&["mcp", "install", client, "--print"]).to_string()) + "\n").concat();
+        CLIENTS.map(|client| masked(&shell.transcript(&["mcp", "install", client, "--print"]).to_string()) + "\n").concat();
     assert_snapshot!("printed", printed);
     assert_eq!(shell.run(&["mcp", "install", "nobody"]).status.code(), Some(2));
 }
@@ -53,4 +55,20 @@ fn a_file_that_is_no_configuration_is_left_as_it_is() {
     shell.write(".mcp.json", "{ \"mcpServers\": [] }");
     assert_snapshot!("refused", masked(&shell.transcript(&["mcp", "install", "claude-code", "--yes"]).to_string()));
     assert_eq!(std::fs::read_to_string(shell.cwd().join(".mcp.json")).expect("a file"), "{ \"mcpServers\": [] }");
+}
+
+/// `docs/clients.md` shows what is written, with its own places.
+#[test]
+fn the_documentation_shows_what_is_written() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let page = std::fs::read_to_string(remit_tests::workspace().join("docs/clients.md")).expect("the page");
+    let place = shell.cwd().canonicalize().expect("a path").display().to_string();
+    for client in CLIENTS {
+        let printed = shell.run(&["mcp", "install", client, "--print", "--name", "acme"]);
+        let shown = String::from_utf8(printed.stdout).expect("text");
+        let shown = shown.replace(&remit_tests::remit().display().to_string(), "/usr/local/bin/remit").replace(&place, "/home/ada/acme");
+        let (_, section) = page.split_once(&format!("remit mcp install {client}\n")).expect("a section");
+        let (section, _) = section.split_once("\n## ").unwrap_or((section, ""));
+        assert!(section.contains(&shown), "{client}: {shown}\nis not in\n{section}");
+    }
 }

@@ -22,8 +22,8 @@ use crate::{
 
 /// Write into an MCP client's configuration how to start `remit mcp` for this project
 ///
-/// Shows the difference and asks; everything else in the file stays as it is. `claude-code` and `vscode` read a file of the working
-/// directory (`.mcp.json`, `.vscode/mcp.json`), the others one of the user.
+/// Shows the difference and asks; everything else in the file stays as it is. `claude-code`, `vscode` and `opencode` read a
+/// file of the working directory (`.mcp.json`, `.vscode/mcp.json`, `opencode.json`), the others one of the user.
 ///
 /// Examples:
 ///   remit mcp install claude-code
@@ -54,6 +54,7 @@ enum Client {
     Vscode,
     Zed,
     Codex,
+    Opencode,
 }
 
 /// How a client is told to start a server.
@@ -115,6 +116,7 @@ impl Client {
         Ok(match self {
             Self::ClaudeCode => environment.cwd.join(".mcp.json"),
             Self::Vscode => environment.cwd.join(".vscode/mcp.json"),
+            Self::Opencode => environment.cwd.join("opencode.json"),
             Self::Cursor => home()?.join(".cursor/mcp.json"),
             Self::Codex => match &environment.codex {
                 Some(folder) => folder.join("config.toml"),
@@ -132,10 +134,24 @@ impl Client {
     fn with(self, text: &str, entry: &Entry) -> Result<String> {
         match self {
             Self::Codex => in_toml(text, entry),
-            Self::Vscode => in_json(text, "servers", entry, Some("stdio")),
-            Self::Zed => in_json(text, "context_servers", entry, None),
-            Self::ClaudeCode | Self::ClaudeDesktop | Self::Cursor => in_json(text, "mcpServers", entry, None),
+            Self::Vscode => in_json(text, "servers", &entry.name, [("type", "stdio".into())].into_iter().chain(entry.apart())),
+            Self::Zed => in_json(text, "context_servers", &entry.name, entry.apart()),
+            Self::Opencode => in_json(text, "mcp", &entry.name, [("type", "local".into()), ("command", entry.words())]),
+            Self::ClaudeCode | Self::ClaudeDesktop | Self::Cursor => in_json(text, "mcpServers", &entry.name, entry.apart()),
         }
+    }
+}
+
+impl Entry {
+    /// The command and its arguments, apart.
+    fn apart(&self) -> [(&'static str, CstInputValue); 2] {
+        let arguments = self.arguments.iter().map(|argument| argument.as_str().into()).collect();
+        [("command", self.command.as_str().into()), ("args", CstInputValue::Array(arguments))]
+    }
+
+    /// All words of the command line.
+    fn words(&self) -> CstInputValue {
+        CstInputValue::Array([&self.command].into_iter().chain(&self.arguments).map(|word| word.as_str().into()).collect())
     }
 }
 
@@ -158,21 +174,14 @@ fn in_toml(text: &str, entry: &Entry) -> Result<String> {
 }
 
 /// Clients read JSON with comments and final commas, which stay.
-fn in_json(text: &str, table: &str, entry: &Entry, kind: Option<&str>) -> Result<String> {
+fn in_json(text: &str, table: &str, name: &str, members: impl IntoIterator<Item = (&'static str, CstInputValue)>) -> Result<String> {
     let refuse = |what: &str| Error::invalid(format!("{what} is not a JSON object"));
     let root = CstRootNode::parse(text, &ParseOptions::default())
         .map_err(|error| Error::invalid(format!("it is no JSON: {}", visible(&error.to_string(), 512))))?;
     let file = root.object_value_or_create().ok_or_else(|| refuse("the file"))?;
     let servers = file.object_value_or_create(table).ok_or_else(|| refuse(&format!("its `{table}`")))?;
-    let arguments = entry.arguments.iter().map(|argument| argument.as_str().into()).collect();
-    let members = [
-        ("type", kind.map(CstInputValue::from)),
-        ("command", Some(entry.command.as_str().into())),
-        ("args", Some(CstInputValue::Array(arguments))),
-    ];
-    let server = servers.object_value_or_create(&entry.name).ok_or_else(|| refuse(&format!("its `{}`", visible(&entry.name, 64))))?;
+    let server = servers.object_value_or_create(name).ok_or_else(|| refuse(&format!("its `{}`", visible(name, 64))))?;
     for (name, value) in members {
-        let Some(value) = value else { continue };
         match server.get(name) {
             Some(member) => member.set_value(value),
             None => drop(server.append(name, value)),

@@ -5,13 +5,19 @@ fn entry() -> Entry {
     Entry { name: "acme".to_owned(), command: "/usr/bin/remit".to_owned(), arguments }
 }
 
-const ALL: [Client; 6] = [Client::ClaudeCode, Client::ClaudeDesktop, Client::Cursor, Client::Vscode, Client::Zed, Client::Codex];
+const ALL: [Client; 7] =
+    [Client::ClaudeCode, Client::ClaudeDesktop, Client::Cursor, Client::Vscode, Client::Zed, Client::Codex, Client::Opencode];
 
 #[test]
 fn a_file_that_is_not_there_gets_the_entry_alone() {
     let made = Client::Vscode.with("", &entry()).expect("it can be written");
     let expected = serde_json::json!({ "servers": { "acme": {
         "type": "stdio", "command": "/usr/bin/remit", "args": ["--project", "/work/a \"b\"", "mcp"]
+    } } });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&made).expect("JSON"), expected);
+    let made = Client::Opencode.with("", &entry()).expect("it can be written");
+    let expected = serde_json::json!({ "mcp": { "acme": {
+        "type": "local", "command": ["/usr/bin/remit", "--project", "/work/a \"b\"", "mcp"]
     } } });
     assert_eq!(serde_json::from_str::<serde_json::Value>(&made).expect("JSON"), expected);
     let made = Client::Codex.with("", &entry()).expect("it can be written");

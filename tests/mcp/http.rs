@@ -51,9 +51,17 @@ impl Server {
         format!("http://{}/mcp", self.authority)
     }
 
+    pub fn process(&self) -> &Child {
+        &self.child
+    }
+
+    pub fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.authority).expect("it listens")
+    }
+
     /// A request as it goes over the wire, and a connection that its answer comes on.
     pub fn begin(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> BufReader<TcpStream> {
-        let mut stream = TcpStream::connect(&self.authority).expect("it listens");
+        let mut stream = self.connect();
         let has = |name: &str| headers.iter().any(|(one, _)| one.eq_ignore_ascii_case(name));
         let (mut head, length) = (format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n"), body.len().to_string());
         let usual = [
@@ -117,7 +125,7 @@ impl Drop for Server {
     }
 }
 
-fn stateless(method: &str, mut params: Value) -> Value {
+pub fn stateless(method: &str, mut params: Value) -> Value {
     let client = json!({ "name": "test", "version": "1" });
     for (name, value) in [("protocolVersion", json!(STATELESS)), ("clientInfo", client), ("clientCapabilities", json!({}))] {
         params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;

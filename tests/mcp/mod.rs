@@ -1,5 +1,6 @@
 //! The MCP door, as clients see it: by hand over stdio and HTTP, in process where the host is looked at too, and with real clients.
 
+mod bad;
 mod calls;
 mod cancel;
 mod clients;

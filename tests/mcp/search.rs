@@ -8,6 +8,9 @@ use super::{client, project};
 /// An approved project whose tools are searched but for one.
 fn searched() -> Shell {
     let shell = project(&[("raw", "raw-tool"), ("hostile", "hostile")]);
+    // What is not taken back comes to its end while the server drains.
+    let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file");
+    shell.write("remit.toml", text.replace("120000", "5000"));
     set(&shell, "search = \"always\"\nlisted = [\"raw/answer\"]");
     shell
 }

@@ -57,6 +57,11 @@ impl McpClient {
         &self.child
     }
 
+    /// Its standard input, for who says more than is read; nothing can be said by other ways then.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.write.take().expect("it is not closed")
+    }
+
     /// Says a line as it is.
     pub fn say(&mut self, line: &str) {
         let write = self.write.as_mut().expect("it is not closed");

@@ -36,6 +36,6 @@ async fn m7_a_server_that_asks_and_does_not_read_waits_in_bounds() {
         count += 1;
     }
     assert!((OUTSIDE_REFUSALS_MAX..OUTSIDE_REFUSALS_MAX + 100).contains(&count), "{count} of {ASKED}");
-    drop(server_write);
+    drop((lines, server_write));
     assert!(hearing.await.expect("no panic"), "the end is the end");
 }

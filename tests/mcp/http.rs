@@ -183,6 +183,28 @@ fn an_answer_is_a_stream_where_there_is_more_to_tell() {
     assert_eq!(messages.last().expect("the answer")["result"]["isError"], false);
 }
 
+/// In one session a second request with the id of one that runs is refused, and the first one goes on; without sessions, each request
+/// stands for itself.
+#[test]
+fn an_id_that_is_in_use_in_a_session_is_refused() {
+    let shell = project(&[("raw", "raw-tool"), ("hostile", "hostile")]);
+    let server = Server::start(&shell);
+    let session = server.session().header("mcp-session-id").expect("a session").to_owned();
+    let headers = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", HANDSHAKE)];
+    let params = json!({ "name": "hostile__wait_forever", "arguments": {}, "_meta": { "progressToken": "p" } });
+    let waits = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params });
+    let mut first = server.begin("POST", "/mcp", &headers, &waits.to_string()).lines();
+    first.find(|line| line.as_ref().is_ok_and(|line| line.contains("progressToken"))).expect("it runs").expect("text");
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": answer() });
+    let refused = server.post(&headers, &call).messages().pop().expect("an answer");
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(2), &json!(-32600)), "{refused}");
+    let other = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": answer() });
+    assert_eq!(server.post(&headers, &other).messages().pop().expect("an answer")["result"]["structuredContent"]["result"], 42);
+    drop(first);
+    let again = server.post(&headers, &other).messages().pop().expect("an answer");
+    assert_eq!(again["result"]["structuredContent"]["result"], 42, "an id is free again after its answer");
+}
+
 /// M12: a page in a browser cannot talk to it, whatever name it gave this machine.
 #[test]
 fn a_browser_on_another_page_is_refused() {

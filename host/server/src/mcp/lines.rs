@@ -1,6 +1,7 @@
 //! A message a line, as clients speak with a server that they start: bounded, and answered whatever comes.
 
 use std::{
+    collections::HashSet,
     io,
     sync::{
         Arc,
@@ -11,7 +12,7 @@ use std::{
 use remit_core::limit::{MCP_MESSAGE_MAX_BYTES, MCP_UNREAD_MAX, MCP_UNREAD_MAX_BYTES};
 use rmcp::{
     ErrorData, RoleServer,
-    model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, ClientNotification, RequestId, ServerJsonRpcMessage},
     transport::Transport,
 };
 use serde_json::Value;
@@ -29,6 +30,8 @@ pub struct Lines<R, W> {
     skipping: bool,
     /// A request has come: until then the client may say nothing else.
     opened: bool,
+    /// Requests that have no answer yet, and were not taken back.
+    asked: HashSet<RequestId>,
     write: Arc<Mutex<W>>,
     unread: Arc<Unread>,
 }
@@ -84,6 +87,11 @@ impl Drop for Waiting {
     }
 }
 
+/// Two requests with one id in flight could not be told apart: the second one is refused.
+pub(super) fn in_use() -> ErrorData {
+    ErrorData::invalid_request("the id of this request is that of another one which has no answer yet", None)
+}
+
 /// What came of a line.
 enum Line {
     /// It is there, whole.
@@ -98,7 +106,7 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<
     /// Lines from `read` and to `write`.
     pub fn new(read: R, write: W) -> Self {
         let (read, write) = (BufReader::new(read), Arc::new(Mutex::new(write)));
-        Self { read, line: Vec::new(), skipping: false, opened: false, write, unread: Arc::default() }
+        Self { read, line: Vec::new(), skipping: false, opened: false, asked: HashSet::new(), write, unread: Arc::default() }
     }
 
     /// Reads on until a line has ended. Cancel-safe: what was read of a line is kept.
@@ -154,16 +162,37 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<
         }
     }
 
-    /// Answers what is no message, beside whatever else is written.
-    fn refuse(&mut self, error: ErrorData, id: Option<RequestId>) {
-        drop(tokio::spawn(self.send(ServerJsonRpcMessage::error(error, id))));
+    /// Answers what is no message, or not to be asked, beside whatever else is written.
+    fn refuse(&self, error: ErrorData, id: Option<RequestId>) {
+        drop(tokio::spawn(self.written(ServerJsonRpcMessage::error(error, id))));
     }
-}
 
-impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Transport<RoleServer> for Lines<R, W> {
-    type Error = io::Error;
+    /// Whether the message may pass. A request whose id is in use is refused.
+    fn admits(&mut self, message: &ClientJsonRpcMessage) -> bool {
+        match message {
+            ClientJsonRpcMessage::Request(request) => {
+                self.opened = true;
+                if self.asked.insert(request.id.clone()) {
+                    return true;
+                }
+                self.refuse(in_use(), Some(request.id.clone()));
+                false
+            }
+            ClientJsonRpcMessage::Notification(said) => {
+                // What was taken back is not answered any more.
+                if let ClientNotification::CancelledNotification(cancelled) = &said.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.asked.remove(id);
+                }
+                self.opened
+            }
+            _ => self.opened,
+        }
+    }
 
-    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+    /// Writes a message as a line of its own.
+    fn written(&self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let (write, unread) = (self.write.clone(), self.unread.clone());
         let line = serde_json::to_vec(&message).map(|mut line| {
             line.push(b'\n');
@@ -185,6 +214,20 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Transp
             written
         }
     }
+}
+
+impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Transport<RoleServer> for Lines<R, W> {
+    type Error = io::Error;
+
+    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let answered = match &message {
+            ServerJsonRpcMessage::Response(response) => Some(&response.id),
+            ServerJsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => None,
+        };
+        answered.map(|id| self.asked.remove(id));
+        self.written(message)
+    }
 
     /// The next message; `None` at the end, also when the client does not read any more.
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
@@ -200,13 +243,8 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Transp
                     self.refuse(ErrorData::invalid_request(text, None), None);
                 }
                 Line::Whole => match self.message() {
-                    Ok(Some(message)) => {
-                        self.opened |= matches!(message, ClientJsonRpcMessage::Request(_));
-                        if self.opened {
-                            return Some(message);
-                        }
-                    }
-                    Ok(None) => {}
+                    Ok(Some(message)) if self.admits(&message) => return Some(message),
+                    Ok(_) => {}
                     Err((error, id)) => self.refuse(error, id),
                 },
             }

@@ -1,16 +1,20 @@
 //! Sessions of the transport over HTTP, for clients that open one by a handshake: bounded in number and in idle time (M14),
 //! and each for who opened it alone (M10).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex as StdMutex, PoisonError},
+    time::Duration,
+};
 
-use futures::Stream;
+use futures::{Stream, StreamExt as _, future::Either, stream::once};
 use remit_core::{
     id::KeyId,
     identity::Principal,
     limit::{MCP_SESSION_IDLE_MS, MCP_SESSIONS_MAX, MCP_SESSIONS_PER_PRINCIPAL_MAX},
 };
 use rmcp::{
-    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
     transport::streamable_http_server::session::{
         ServerSseMessage, SessionId, SessionManager,
         local::{LocalSessionManager, LocalSessionManagerError},
@@ -18,13 +22,14 @@ use rmcp::{
 };
 use tokio::sync::Mutex;
 
-use super::Who;
+use super::{Who, lines::in_use};
 
 /// The library's sessions, which have no bound and no owner of their own.
 pub struct AllSessions {
     inner: LocalSessionManager,
     /// Who opened each of them.
     owners: Mutex<HashMap<SessionId, Badge>>,
+    asked: Asked,
 }
 
 type Badge = (Principal, Option<KeyId>);
@@ -34,6 +39,29 @@ pub struct Sessions {
     all: Arc<AllSessions>,
     badge: Badge,
     most: usize,
+}
+
+/// Requests whose answers are listened to, by session and id.
+type Asked = Arc<StdMutex<HashSet<(SessionId, RequestId)>>>;
+
+/// One of them, until nobody listens any more.
+struct Listened {
+    asked: Asked,
+    key: (SessionId, RequestId),
+}
+
+impl Listened {
+    /// The place of a request; `None` when another one with its id is listened to.
+    fn new(asked: &Asked, key: (SessionId, RequestId)) -> Option<Self> {
+        let free = asked.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
+        free.then(|| Self { asked: asked.clone(), key })
+    }
+}
+
+impl Drop for Listened {
+    fn drop(&mut self) {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
 }
 
 /// Why a session does not serve.
@@ -51,7 +79,7 @@ impl AllSessions {
     pub fn new() -> Self {
         let mut inner = LocalSessionManager::default();
         inner.session_config.keep_alive = Some(Duration::from_millis(MCP_SESSION_IDLE_MS));
-        Self { inner, owners: Mutex::default() }
+        Self { inner, owners: Mutex::default(), asked: Asked::default() }
     }
 }
 
@@ -107,7 +135,18 @@ impl SessionManager for Sessions {
         id: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Stopped<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static> {
-        Ok(self.all.inner.create_stream(id, message).await?)
+        let mut place = None;
+        if let ClientJsonRpcMessage::Request(request) = &message {
+            place = Listened::new(&self.all.asked, (id.clone(), request.id.clone()));
+            if place.is_none() {
+                let refused = ServerJsonRpcMessage::error(in_use(), Some(request.id.clone()));
+                return Ok(Either::Left(once(async { ServerSseMessage::from_message(refused) })));
+            }
+        }
+        let stream = self.all.inner.create_stream(id, message).await?;
+        Ok(Either::Right(stream.inspect(move |_| {
+            let _held = &place;
+        })))
     }
 
     async fn accept_message(&self, id: &SessionId, message: ClientJsonRpcMessage) -> Stopped<()> {

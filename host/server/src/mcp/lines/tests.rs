@@ -92,6 +92,33 @@ async fn nothing_but_a_request_opens_the_protocol_and_empty_lines_are_nothing() 
     assert!(lines.receive().await.is_none());
 }
 
+#[tokio::test]
+async fn an_id_that_is_in_use_is_refused_and_free_again_after_its_answer() {
+    let (mut client, mut lines) = pair(4096);
+    client.say(PING).await;
+    client.say(PING).await;
+    client.say(&PING.replace('7', "8")).await;
+    let received = async |lines: &mut Lines<_, _>| match lines.receive().await {
+        Some(ClientJsonRpcMessage::Request(request)) => request.id,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((received(&mut lines).await, received(&mut lines).await), (RequestId::Number(7), RequestId::Number(8)));
+    let refused = client.hear().await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(7), &json!(-32600)), "{refused}");
+    client.say(PING).await;
+    client.say(&PING.replace('7', "9")).await;
+    assert_eq!(received(&mut lines).await, RequestId::Number(9), "its refusal was no answer to the first one");
+    assert_eq!(client.hear().await["error"]["code"], -32600);
+    let answer = |id| ServerJsonRpcMessage::error(ErrorData::invalid_request("answered", None), Some(RequestId::Number(id)));
+    lines.send(answer(7)).await.expect("it is written");
+    client.say(PING).await;
+    assert_eq!(received(&mut lines).await, RequestId::Number(7));
+    client.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#).await;
+    client.say(PING).await;
+    assert!(matches!(lines.receive().await, Some(ClientJsonRpcMessage::Notification(_))));
+    assert_eq!(received(&mut lines).await, RequestId::Number(7), "what was taken back is not answered any more");
+}
+
 /// M14: a client that asks and never reads is not read any more.
 #[tokio::test]
 async fn a_client_that_does_not_read_is_not_read() {

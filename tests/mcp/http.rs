@@ -189,7 +189,7 @@ fn an_answer_is_a_stream_where_there_is_more_to_tell() {
 fn an_id_that_is_in_use_in_a_session_is_refused() {
     let shell = project(&[("raw", "raw-tool"), ("hostile", "hostile")]);
     let server = Server::start(&shell);
-    let session = server.session().header("mcp-session-id").expect("a session").to_owned();
+    let session = server.session(&[]).header("mcp-session-id").expect("a session").to_owned();
     let headers = [("mcp-session-id", session.as_str()), ("mcp-protocol-version", HANDSHAKE)];
     let params = json!({ "name": "hostile__wait_forever", "arguments": {}, "_meta": { "progressToken": "p" } });
     let waits = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params });

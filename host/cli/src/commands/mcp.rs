@@ -8,7 +8,7 @@ use remit_runtime::{
     project::{Keys, OpenProject},
     services::SystemClock,
 };
-use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Tokens, stdio};
+use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Tokens};
 use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
@@ -131,11 +131,10 @@ async fn serve_lines(door: &Door, owner: &Principal, greet: impl Fn(&str), worki
     if std::io::stdin().is_terminal() {
         output::note("  it waits for a client to speak; to set one up: remit mcp install CLIENT");
     }
-    let (read, write) = stdio();
     tokio::select! {
         biased;
         stopped = working.stopped() => Err(stopped.into()),
-        served = door.serve(read, write) => Ok(served.map(|()| Exit::Done)?),
+        served = door.serve_stdio() => Ok(served.map(|()| Exit::Done)?),
     }
 }
 

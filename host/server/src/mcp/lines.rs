@@ -146,7 +146,10 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Lines<
         if line.trim_ascii().is_empty() {
             return Ok(None);
         }
-        // Nesting is bounded by the parser.
+        // Nesting is bounded by the parser. What is no message is taken apart to say why.
+        if let Ok(message) = serde_json::from_slice(&line) {
+            return Ok(Some(message));
+        }
         let value: Value =
             serde_json::from_slice(&line).map_err(|error| (ErrorData::parse_error(format!("this is not JSON: {error}"), None), None))?;
         let [id, method] = ["id", "method"].map(|name| value.get(name).cloned());

@@ -18,7 +18,12 @@ mod token;
 mod visitor;
 mod who;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    task::Poll,
+    thread,
+    time::Duration,
+};
 
 use remit_core::{
     Error, Result,
@@ -29,16 +34,18 @@ use remit_runtime::Host;
 use rmcp::{
     serve_server,
     service::{QuitReason, ServerInitializeError},
+    transport::stdio_pipes,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Semaphore, watch},
+    runtime::{self, Handle},
+    sync::{Semaphore, oneshot, watch},
+    task::{JoinError, JoinHandle},
 };
 
 pub use admission::Admission;
 pub use catalog::{Catalog, Offer};
 pub use http::{Address, Listener};
-pub use rmcp::transport::stdio_pipes as stdio;
 pub use token::Tokens;
 pub use who::{Members, Who};
 
@@ -66,12 +73,64 @@ struct Inner {
     setup: Setup,
     /// Room for calls in flight.
     calls: Semaphore,
+    /// Where calls go on that keep a door of one thread waiting.
+    workers: OnceLock<Handle>,
+}
+
+/// A call that goes on elsewhere; it ends with whoever waits for it.
+struct Apart<T>(JoinHandle<T>);
+
+impl<T> Drop for Apart<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl Door {
     /// Opens it.
     pub fn new(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, calls: Semaphore::new(MCP_CALLS_MAX) }))
+        Self(Arc::new(Inner { setup, calls: Semaphore::new(MCP_CALLS_MAX), workers: OnceLock::new() }))
+    }
+
+    /// Serves one client on standard input and output, as [`Door::serve`] does, from a thread of its own: a call that is the only one and is
+    /// done at once is done on it, which spares waking others. Every other call goes on in the runtime that this is called in.
+    /// Cancel-safe: dropping the future ends the calls that run.
+    ///
+    /// # Errors
+    /// Those of [`Door::serve`]; `host` when there is no thread.
+    pub async fn serve_stdio(&self) -> Result<()> {
+        let lost = |error: &dyn std::fmt::Display| Error::host("serving the client failed", error);
+        self.0.workers.get_or_init(Handle::current);
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(|error| lost(&error))?;
+        let (door, (mut done, served)) = (self.clone(), oneshot::channel());
+        let serve = move || {
+            let serving = async {
+                let (read, write) = stdio_pipes();
+                tokio::select! {
+                    served = door.serve(read, write) => Some(served),
+                    () = done.closed() => None,
+                }
+            };
+            let ended = runtime.block_on(serving);
+            runtime.shutdown_background();
+            drop(ended.map(|served| done.send(served)));
+        };
+        thread::Builder::new().name("mcp-stdio".to_owned()).spawn(serve).map_err(|error| lost(&error))?;
+        served.await.map_err(|error| lost(&error))?
+    }
+
+    /// What `call` gives, done here while nothing waits for it, and among the workers otherwise. Cancel-safe: dropping the future drops
+    /// the call.
+    async fn apart<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> std::result::Result<T, JoinError> {
+        let Some(workers) = self.0.workers.get() else { return Ok(call.await) };
+        let mut call = Box::pin(call);
+        if self.0.calls.available_permits() == MCP_CALLS_MAX
+            && let Poll::Ready(done) = futures::poll!(&mut call)
+        {
+            return Ok(done);
+        }
+        let mut apart = Apart(workers.spawn(call));
+        (&mut apart.0).await
     }
 
     /// Serves one client, a message a line, until it has no more to say: then what runs may end, for [`MCP_DRAIN_MS`] at most.

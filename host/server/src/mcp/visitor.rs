@@ -107,17 +107,23 @@ impl ServerHandler for Visitor {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        let catalog = self.door.catalog();
-        let (who, arguments) = (self.who(&context)?, request.arguments.unwrap_or_default());
-        let asked = match &*request.name {
-            search::SEARCH if catalog.is_searched() => return Ok(search::answer(&catalog, &who.role, &arguments).into()),
-            search::CALL if catalog.is_searched() => search::called(&catalog, &who.role, arguments),
-            name => Ok((catalog.find(name, &who.role).ok_or_else(|| unknown(name))?, arguments)),
+        let (door, who, level) = (self.door.clone(), self.who(&context)?, self.level(&context));
+        let call = async move {
+            let (catalog, arguments) = (door.catalog(), request.arguments.unwrap_or_default());
+            let asked = match &*request.name {
+                search::SEARCH if catalog.is_searched() => return Ok(search::answer(&catalog, &who.role, &arguments).into()),
+                search::CALL if catalog.is_searched() => search::called(&catalog, &who.role, arguments),
+                name => Ok((catalog.find(name, &who.role).ok_or_else(|| unknown(name))?, arguments)),
+            };
+            match asked {
+                Ok((offer, arguments)) => door.call(&who, offer, arguments, level, context).await.map(Into::into),
+                Err(error) => Ok(shape::failure(&error).into()),
+            }
         };
-        match asked {
-            Ok((offer, arguments)) => self.door.call(&who, offer, arguments, self.level(&context), context).await.map(Into::into),
-            Err(error) => Ok(shape::failure(&error).into()),
-        }
+        self.door.apart(call).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a call was lost");
+            Err(ErrorData::internal_error("the call was lost", None))
+        })
     }
 
     async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {

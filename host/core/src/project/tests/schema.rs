@@ -43,8 +43,6 @@ private = ["127.0.0.1"]
 [[plugins.files.grants.http]]
 allow = ["* http://*.example.com:8080/a/*?**"]
 secret = { name = "maps", query = "key" }
-[plugins.table]
-source = "table.wasm"
 [plugins.tickets]
 command = ["python3", "server.py"]
 env = { REGION = "eu", TICKETS_TOKEN = { secret = "tickets", format = "Bearer {}" } }

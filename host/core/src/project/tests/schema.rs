@@ -43,6 +43,8 @@ private = ["127.0.0.1"]
 [[plugins.files.grants.http]]
 allow = ["* http://*.example.com:8080/a/*?**"]
 secret = { name = "maps", query = "key" }
+[plugins.table]
+source = "table.wasm"
 [plugins.tickets]
 command = ["python3", "server.py"]
 env = { REGION = "eu", TICKETS_TOKEN = { secret = "tickets", format = "Bearer {}" } }
@@ -81,7 +83,6 @@ principal = "user:{sub}"
 scopes = ["tools"]
 "#;
 
-/// Every key of `plugin.toml`.
 const PLUGIN: &str = r#"
 version = 1
 [plugin]
@@ -103,7 +104,6 @@ description = "Writes a text in capitals"
 effect = "read"
 "#;
 
-/// A key that no file has.
 const NOBODYS: &str = "zzzzzzzzzzzzzzzz";
 
 /// A kind of file: its schema, its reader, which gives what it read in a form to compare, and a file that has every key.

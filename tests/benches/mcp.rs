@@ -1,6 +1,6 @@
-//! What a call costs through the MCP door: over pipes, as clients start it, against the SDK for Node where that can be had.
+//! What a call costs through the MCP door: over pipes, as clients start it, beside the SDKs for Node and Python where those can be had.
 //!
-//! Run with `cargo bench --workspace --bench mcp`. Both sides are driven by the same client in the same run, in turns; the server of the
+//! Run with `cargo bench --workspace --bench mcp`. All sides are driven by the same client in the same run, in turns; a server of an
 //! SDK runs its tool in its own process and bounds nothing.
 
 #![allow(
@@ -14,15 +14,14 @@
 
 use std::{
     fs,
-    path::PathBuf,
-    process::{Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
-use remit_tests::{McpClient, Shell, fixture, workspace};
-use serde_json::{Value, json};
+use remit_tests::{McpClient, Shell, fixture, node_with, python_with, workspace};
+use serde_json::json;
 
-/// Round trips of each side, in parts that take turns.
+/// Parts that the sides take turns with, and the calls of each.
 const PARTS: usize = 20;
 const CALLS: usize = 250;
 /// Calls in flight where many are.
@@ -33,26 +32,30 @@ const MANY: usize = 100_000;
 const PLUGINS: usize = 20;
 const STARTS: usize = 15;
 
+/// Ours, Node's, Python's; what cannot be had is left out.
+type Sides<T> = [T; 3];
+
 fn main() {
     let shell = project(1);
-    let mut ours = McpClient::start(shell.command(&["mcp"]));
-    let mut theirs = node().map(McpClient::start);
-    if theirs.is_none() {
-        println!("the SDK for Node cannot be had here: no comparison");
-    }
-    let (mut mine, mut node) = (Vec::new(), Vec::new());
+    let mut clients: Sides<_> = [Some(shell.command(&["mcp"])), node(), python()].map(|command| command.map(McpClient::start));
+    println!("{:<38} {:>10} {:>10} {:>10} {:>8} {:>8}", "", "remit", "node", "python", "of node", "of python");
+    let (mut trips, mut flights) = (Sides::<Vec<Duration>>::default(), Sides::<Vec<Duration>>::default());
     for part in 0..PARTS {
-        mine.extend(round_trips(&mut ours, "p0__echo", part == 0));
-        node.extend(theirs.iter_mut().flat_map(|theirs| round_trips(theirs, "echo", part == 0)));
+        for (side, client) in clients.iter_mut().enumerate() {
+            let Some(client) = client else { continue };
+            trips[side].extend(round_trips(client, part == 0));
+            flights[side].push(in_flight(client, CALLS));
+        }
     }
-    row("stdio round trip, p50", quantile(&mut mine, 50), quantile(&mut node, 50), "≤ 0.50x");
-    row("stdio round trip, p99", quantile(&mut mine, 99), quantile(&mut node, 99), "");
-    let spread = quantile(&mut mine, 99).as_secs_f64() / quantile(&mut mine, 50).as_secs_f64();
-    println!("{:<44} {spread:>7.2}x   p99 ≤ 3 x p50", "stdio round trip, p99 of p50");
-    let flights = [Some(&mut ours), theirs.as_mut()].map(|client| client.map_or(Duration::ZERO, |client| in_flight(client, MANY / 20)));
-    row("one of 16 in flight", flights[0], flights[1], "");
+    row("stdio round trip, p50", trips.each_mut().map(|times| quantile(times, 50)), "≤ 0.50x of node, ≤ 0.067x of python");
+    row("stdio round trip, p99", trips.each_mut().map(|times| quantile(times, 99)), "");
+    let spread = quantile(&mut trips[0], 99).as_secs_f64() / quantile(&mut trips[0], 50).as_secs_f64();
+    println!("{:<38} {spread:>9.2}x   goal: ≤ 3x", "stdio round trip, p99 of p50");
+    let mean = |times: &mut Vec<Duration>| times.iter().sum::<Duration>() / u32::try_from(times.len().max(1)).expect("few");
+    rate("calls a second, 1 in flight", trips.each_mut().map(mean));
+    rate("calls a second, 16 in flight", flights.each_mut().map(|times| quantile(times, 50)));
     starts();
-    memory(&mut ours);
+    memory(clients[0].as_mut().expect("ours is there"));
 }
 
 /// An approved project with the same guest under so many names.
@@ -66,11 +69,11 @@ fn project(plugins: usize) -> Shell {
     shell
 }
 
-fn round_trips(client: &mut McpClient, tool: &str, warm: bool) -> Vec<Duration> {
-    let mut times = Vec::new();
+fn round_trips(client: &mut McpClient, warm: bool) -> Vec<Duration> {
+    let (tool, mut times) = (echo(client), Vec::new());
     for call in 0..CALLS {
         let start = Instant::now();
-        let result = client.call(tool, json!({ "text": "a short string" }));
+        let result = client.call(&tool, json!({ "text": "a short string" }));
         let took = start.elapsed();
         assert_ne!(result["isError"], true, "{result}");
         if !warm || call > CALLS / 2 {
@@ -80,10 +83,14 @@ fn round_trips(client: &mut McpClient, tool: &str, warm: bool) -> Vec<Duration> 
     times
 }
 
+/// What the tool that gives its argument back is called there.
+fn echo(client: &mut McpClient) -> String {
+    client.tools().into_iter().find(|name| name.ends_with("echo")).expect("an echo")
+}
+
 /// The time of one call where [`FLIGHT`] are always under way.
 fn in_flight(client: &mut McpClient, calls: usize) -> Duration {
-    let tool = client.tools().into_iter().find(|name| name.ends_with("echo")).expect("an echo");
-    let call = json!({ "name": tool, "arguments": { "text": "a short string" } });
+    let call = json!({ "name": echo(client), "arguments": { "text": "a short string" } });
     let start = Instant::now();
     for _ in 0..FLIGHT {
         client.request("tools/call", call.clone());
@@ -97,12 +104,11 @@ fn in_flight(client: &mut McpClient, calls: usize) -> Duration {
     start.elapsed() / u32::try_from(calls).expect("few")
 }
 
-/// From the start of the process to the answer to the first list.
+/// From the start of the process to the answer to the first list; the servers of the SDKs have one tool.
 fn starts() {
-    let shell = project(PLUGINS);
-    let (mut mine, mut node_times) = (Vec::new(), Vec::new());
+    let (shell, mut times) = (project(PLUGINS), Sides::<Vec<Duration>>::default());
     for _ in 0..STARTS {
-        for (command, times) in [(Some(shell.command(&["mcp"])), &mut mine), (node(), &mut node_times)] {
+        for (command, times) in [Some(shell.command(&["mcp"])), node(), python()].into_iter().zip(&mut times) {
             let Some(command) = command else { continue };
             let start = Instant::now();
             let mut client = McpClient::start(command);
@@ -111,7 +117,7 @@ fn starts() {
             client.close();
         }
     }
-    row("ready and listed, 20 cached plugins", quantile(&mut mine, 50), quantile(&mut node_times, 50), "≤ 50 ms");
+    row("ready and listed, 20 cached plugins", times.each_mut().map(|times| quantile(times, 50)), "≤ 50 ms");
 }
 
 fn memory(client: &mut McpClient) {
@@ -123,25 +129,23 @@ fn memory(client: &mut McpClient) {
     let before = status(client, "VmRSS");
     in_flight(client, MANY);
     let (after, peak) = (status(client, "VmRSS"), status(client, "VmHWM"));
-    println!("{:<44} {peak:>7.1} MB   ≤ 40 MB", "peak memory");
-    println!("{:<44} {:>7.2}x   flat ({before:.1} MB, then {after:.1} MB)", "memory after 100,000 calls more", after / before);
+    println!("{:<38} {peak:>7.1} MB   goal: ≤ 40 MB", "peak memory");
+    println!("{:<38} {:>9.2}x   goal: flat ({before:.1} MB, then {after:.1} MB)", "memory after 100,000 calls more", after / before);
 }
 
 /// The echo server of the SDK for Node.
 fn node() -> Option<Command> {
-    let folder = workspace().join("target/node-mcp");
-    let script = workspace().join("tests/benches/mcp/server.mjs");
-    fs::create_dir_all(&folder).expect("a folder");
-    if !folder.join("node_modules/@modelcontextprotocol/sdk").exists() {
-        fs::copy(workspace().join("tests/benches/mcp/package.json"), folder.join("package.json")).expect("a copy");
-        let install = ["install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"];
-        let installed = Command::new("npm").args(install).current_dir(&folder).stdin(Stdio::null()).stdout(Stdio::null()).status();
-        installed.ok().filter(|status| status.success())?;
-    }
-    let placed: PathBuf = folder.join("server.mjs");
-    fs::copy(script, &placed).expect("a copy");
+    let script = node_with("tests/benches/mcp/package.json")?.join("server.mjs");
+    fs::copy(workspace().join("tests/benches/mcp/server.mjs"), &script).expect("a copy");
     let mut command = Command::new("node");
-    command.arg(placed).current_dir(folder);
+    command.arg(script);
+    Some(command)
+}
+
+/// The echo server of the SDK for Python.
+fn python() -> Option<Command> {
+    let mut command = Command::new(python_with("tests/benches/mcp/requirements.txt")?);
+    command.arg(workspace().join("tests/benches/mcp/server.py"));
     Some(command)
 }
 
@@ -150,13 +154,27 @@ fn quantile(times: &mut [Duration], percent: usize) -> Duration {
     times.get(times.len() * percent / 100).copied().unwrap_or_default()
 }
 
-fn row(what: &str, ours: Duration, baseline: Duration, goal: &str) {
+fn row(what: &str, times: Sides<Duration>, goal: &str) {
     let shown = |time: Duration| match time {
         Duration::ZERO => "—".to_owned(),
         time if time < Duration::from_millis(10) => format!("{:.1} µs", time.as_nanos() as f64 / 1e3),
         time => format!("{:.1} ms", time.as_nanos() as f64 / 1e6),
     };
-    let ratio = ours.as_secs_f64() / baseline.as_secs_f64();
-    let ratio: Value = if ratio.is_finite() { format!("{ratio:.2}x").into() } else { "—".into() };
-    println!("{what:<44} {:>8} {:>12} {:>12}   {goal}", ratio.as_str().unwrap_or_default(), shown(ours), shown(baseline));
+    line(what, times.map(shown), times, goal);
+}
+
+/// Calls a second, where one takes so long.
+fn rate(what: &str, times: Sides<Duration>) {
+    let shown = |time: Duration| if time.is_zero() { "—".to_owned() } else { format!("{:.0}", 1.0 / time.as_secs_f64()) };
+    line(what, times.map(shown), times, "");
+}
+
+/// What is shown of each side, and how long ours takes against the others.
+fn line(what: &str, [ours, node, python]: Sides<String>, [time, of_node, of_python]: Sides<Duration>, goal: &str) {
+    let ratio = |other: Duration| match other {
+        Duration::ZERO => "—".to_owned(),
+        other => format!("{:.3}x", time.as_secs_f64() / other.as_secs_f64()),
+    };
+    let goal = if goal.is_empty() { String::new() } else { format!("   goal: {goal}") };
+    println!("{what:<38} {ours:>10} {node:>10} {python:>10} {:>8} {:>8}{goal}", ratio(of_node), ratio(of_python));
 }

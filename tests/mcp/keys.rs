@@ -262,7 +262,7 @@ fn a_role_that_was_taken_away_counts_at_once() {
     assert!(head.contains("200"), "{head}");
     let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("text");
     shell.write("remit.toml", text.replace("\"user:bob\" = [\"asker\"]\n", ""));
-    assert!(shell.run(&["trust"]).status.success());
+    assert!(shell.run(&["trust", "--yes"]).status.success());
     let mut rest = String::new();
     stream.read_to_string(&mut rest).expect("what runs for him ends");
     let refused = server.stateless("tools/list", json!({}), &[("authorization", &bob)]);

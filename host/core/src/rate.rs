@@ -26,8 +26,8 @@ impl Bucket {
     pub fn take(&mut self, now: Timestamp) -> Result<(), u64> {
         let now = now.0.saturating_mul(1000);
         // A clock that was set back costs a burst, and no more.
-        let full_at = self.full_at.clamp(now, now.saturating_add(self.depth));
-        let then = full_at.saturating_add(self.interval);
+        self.full_at = self.full_at.clamp(now, now.saturating_add(self.depth));
+        let then = self.full_at.saturating_add(self.interval);
         match then.saturating_sub(now).checked_sub(self.depth) {
             Some(missing) if missing > 0 => Err(missing.div_ceil(1000)),
             _ => {

@@ -18,6 +18,7 @@ use crate::{
 /// Every key of `remit.toml`, each at least once.
 const REMIT: &str = r#"
 version = 1
+retention = { sessions_days = 90, quarantined_days = 365 }
 [project]
 name = "acme-support"
 [plugins.files]

@@ -69,9 +69,6 @@ limits = { memory_mib = 32, deadline_ms = 1000, output_kib = 16 }
 tools = ["files/read"]
 [principals]
 "user:ada" = ["owner"]
-[retention]
-sessions_days = 90
-quarantined_days = 365
 [mcp]
 search = "auto"
 listed = ["files/read"]

@@ -32,7 +32,10 @@ impl Client {
         host.load(Project { name: "door".to_owned(), root: lab.path().to_owned(), plugins: vec![plugin] });
         let (offers, catalog) = watch::channel(Arc::new(catalog));
         let principal = "user:ada".parse().expect("a principal");
-        let setup = Setup { host: host.clone(), project: "door".to_owned(), principal, time_zone: "UTC".to_owned(), catalog };
+        let (project, time_zone) = ("door".to_owned(), "UTC".to_owned());
+        let (_never, accept_client) = watch::channel(false);
+        let seal = vec![0; 32];
+        let setup = Setup { host: host.clone(), project, principal, time_zone, catalog, accept_client, keeps_sessions: false, seal };
         let (client, server) = duplex(1 << 16);
         let ((read, write), (server_read, server_write)) = (split(client), split(server));
         let door = Door::new(setup);

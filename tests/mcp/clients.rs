@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::Command};
 use remit_tests::{node_with, python_with, skipped, workspace};
 use rustix::process::Signal;
 
-use super::{http::Server, project};
+use super::{agents::desk, http::Server, project};
 
 #[test]
 fn the_python_sdk_of_the_handshake_era_finds_its_way() {
@@ -71,4 +71,22 @@ fn script(client: &str) -> Option<Command> {
     let mut command = Command::new(program);
     command.arg(script);
     Some(command)
+}
+
+/// Each runs an agent, has its person asked, and goes on by the handle.
+#[test]
+fn the_python_sdks_run_agents_and_ask_their_person() {
+    for (client, script) in [("python1", "agents1.py"), ("python2", "agents2.py")] {
+        let Some(python) = python_with(&format!("tests/mcp/clients/{client}.txt")) else {
+            return skipped("the_python_sdks_run_agents_and_ask_their_person", "the MCP SDK for Python cannot be installed here");
+        };
+        let shell = desk("[approvals]\naccept_client = true\n");
+        let mut command = Command::new(python);
+        command.arg(workspace().join("tests/mcp/clients").join(script)).arg(remit_tests::remit()).arg(shell.cwd());
+        for (name, value) in shell.command(&[]).get_envs() {
+            command.env(name, value.unwrap_or_default());
+        }
+        let ended = command.output().expect("it runs");
+        assert!(ended.status.success(), "{}\n{}", String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    }
 }

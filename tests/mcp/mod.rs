@@ -1,5 +1,7 @@
 //! The MCP door, as clients see it: by hand over stdio and HTTP, in process where the host is looked at too, and with real clients.
 
+mod agents;
+mod approvals;
 mod bad;
 mod calls;
 mod cancel;
@@ -9,8 +11,10 @@ mod install;
 mod keys;
 mod list;
 mod oauth;
+mod principals;
 mod search;
 mod stdio;
+mod tasks;
 
 use remit_tests::{McpClient, Shell, component, fixture};
 

@@ -21,6 +21,10 @@ pub struct McpClient {
     /// What came that was no answer.
     pub told: Vec<Value>,
     stateless: bool,
+    /// What it says that it can do.
+    capabilities: Value,
+    /// What it calls itself.
+    pub name: &'static str,
 }
 
 impl McpClient {
@@ -41,13 +45,18 @@ impl McpClient {
         let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = piped.spawn().expect("the binary runs");
         let (write, read) = (child.stdin.take(), BufReader::new(child.stdout.take().expect("a pipe")));
-        Self { child, write, read, last: 0, told: Vec::new(), stateless: false }
+        Self { child, write, read, last: 0, told: Vec::new(), stateless: false, capabilities: json!({}), name: "test" }
+    }
+
+    /// The same client, which says that it has these capabilities.
+    pub fn can(self, capabilities: Value) -> Self {
+        Self { capabilities, ..self }
     }
 
     /// The handshake; what the server said to it.
     pub fn open(&mut self, revision: &str) -> Value {
-        let client = json!({ "name": "test", "version": "1" });
-        let said = self.ask("initialize", json!({ "protocolVersion": revision, "capabilities": {}, "clientInfo": client }));
+        let client = json!({ "name": self.name, "version": "1" });
+        let said = self.ask("initialize", json!({ "protocolVersion": revision, "capabilities": self.capabilities, "clientInfo": client }));
         self.tell("notifications/initialized", json!({}));
         said
     }
@@ -77,9 +86,9 @@ impl McpClient {
     pub fn request(&mut self, method: &str, mut params: Value) -> u64 {
         self.last += 1;
         if self.stateless {
-            let client = json!({ "name": "test", "version": "1" });
+            let client = json!({ "name": self.name, "version": "1" });
             let names = ["protocolVersion", "clientInfo", "clientCapabilities"].map(|name| format!("io.modelcontextprotocol/{name}"));
-            for (name, value) in names.into_iter().zip([json!(STATELESS), client, json!({})]) {
+            for (name, value) in names.into_iter().zip([json!(STATELESS), client, self.capabilities.clone()]) {
                 params["_meta"][name] = value;
             }
         }
@@ -109,6 +118,22 @@ impl McpClient {
     pub fn ask(&mut self, method: &str, params: Value) -> Value {
         let id = self.request(method, params);
         self.answer(id)
+    }
+
+    /// The next request of the server; what else comes before it is kept.
+    pub fn asked(&mut self) -> Value {
+        loop {
+            let heard = self.hear().expect("a request");
+            if heard.get("method").is_some() && heard.get("id").is_some() {
+                return heard;
+            }
+            self.told.push(heard);
+        }
+    }
+
+    /// Answers a request of the server.
+    pub fn reply(&mut self, request: &Value, result: Value) {
+        self.say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string());
     }
 
     /// Calls a tool; the result.

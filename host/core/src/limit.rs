@@ -221,6 +221,32 @@ pub const MCP_RELOAD_MS: u64 = 250;
 pub const MCP_DRAIN_MS: u64 = 10_000;
 /// How long clients may take to read their last answers then, in milliseconds.
 pub const MCP_FAREWELL_MS: u64 = 2_000;
+/// How long a call of an agent at the MCP door waits for its turn before it answers that the turn is running, in milliseconds.
+pub const MCP_TURN_WAIT_MS: u64 = 20_000;
+/// The same where the client can follow a turn as a task.
+pub const MCP_TASK_WAIT_MS: u64 = 1_000;
+/// How often whoever waits for a turn that somebody else runs looks at it, and how often a task should be asked for, in milliseconds.
+pub const MCP_LOOK_MS: u64 = 100;
+/// Turns that the MCP door runs at once, all its clients together; further ones are refused (M14).
+pub const MCP_TURNS_MAX: usize = 256;
+/// Points in time that a turn of the MCP door waits for by itself, if they are no further away, in milliseconds; for others it is asked after.
+pub const MCP_TURN_TIMER_MS: u64 = 60_000;
+/// How often a client is asked for one decision; after that, only another door can make it (M18).
+pub const MCP_ASKS_MAX: u32 = 3;
+/// Rounds of questions that one request leads to (M18).
+pub const MCP_ASK_ROUNDS_MAX: u32 = 8;
+/// Decisions whose questions are counted; the oldest are forgotten first (M18).
+pub const MCP_ASKED_MAX: usize = 1024;
+/// How long a client's person may take to answer, in milliseconds.
+pub const MCP_ASK_DEADLINE_MS: u64 = 600_000;
+/// Largest question that a client is asked; what is larger is decided at another door, where all of it can be read (M18).
+pub const MCP_QUESTION_MAX_BYTES: usize = 64 * KIB as usize;
+/// Most sessions on one page of the list of resources.
+pub const MCP_RESOURCES_PAGE: u32 = 100;
+/// Largest resource that the MCP door gives, as it is before it is encoded.
+pub const MCP_RESOURCE_MAX_BYTES: usize = 8 * MIB as usize;
+/// Most records of a session's timeline as a resource: the newest.
+pub const MCP_TIMELINE_RECORDS: u64 = 1000;
 /// Open connections of the MCP door over HTTP; further ones wait (M14).
 pub const MCP_CONNECTIONS_MAX: usize = 256;
 /// Header fields of one request to the MCP door (A9).

@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, num::NonZeroUsize, sync::Arc, thread};
 
 use anyhow::Context as _;
-use remit_core::{Error, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS};
+use remit_core::{Error, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS, plugin::Digest};
 use remit_runtime::{
     project::{Keys, OpenProject},
     services::SystemClock,
@@ -12,13 +12,17 @@ use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Toke
 use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
-use super::{mcp_install::Install, mcp_supply::Supply};
+use super::{
+    mcp_install::Install,
+    mcp_supply::{Supply, needs_store},
+};
 use crate::{Exit, output, signals::Working};
 
-/// Serve the project's tools to an MCP client
+/// Serve the project's tools and agents to an MCP client
 ///
 /// Speaks the Model Context Protocol on standard input and output, or over HTTP with --http. Tools are those of the lock, named
-/// `plugin__tool`; nothing is built, and a component is read at its first call. Changes of the project are taken up while it runs.
+/// `plugin__tool`, and agents `agents__NAME`; nothing is built, and a component is read at its first call. Changes of the project are
+/// taken up while it runs.
 ///
 /// Examples:
 ///   remit mcp install claude-code
@@ -59,21 +63,26 @@ impl super::Run {
         let project = self.open_trusted()?;
         let entrance = arguments.http.as_ref().map(|address| Entrance::new(&project, address, arguments)).transpose()?;
         let mut builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS);
-        let stored = project.project.plugins.values().any(|plugin| plugin.grants.kv.is_some());
+        let stored = project.project.plugins.values().any(needs_store);
         if stored {
             let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
-            builder = builder.kv(store.clone()).sessions(store);
+            let state = project.state.clone();
+            builder = builder.kv(store.clone()).sessions(store).components(Arc::new(move |digest: &Digest| state.component(digest)));
         }
         let host = builder.build()?;
         let (offers, catalog) = watch::channel(Arc::default());
+        let (accepting, accept_client) = watch::channel(project.project.approvals.accept_client);
         let door = Door::new(Setup {
             host: host.clone(),
             project: project.project.name.clone(),
             principal: self.environment.principal.clone(),
             time_zone: self.environment.time_zone.clone(),
             catalog,
+            accept_client,
+            keeps_sessions: stored,
+            seal: project.state.door_key()?.to_vec(),
         });
-        let mut supply = Supply::new(self, host, project, offers, stored);
+        let mut supply = Supply::new(self, host, project, offers, accepting, stored);
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
         let runtime = runtime.context("the async runtime cannot be started")?;

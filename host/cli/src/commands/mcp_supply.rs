@@ -21,7 +21,9 @@ pub struct Supply<'a> {
     project: OpenProject,
     offers: watch::Sender<Arc<Catalog>>,
     members: watch::Sender<Arc<Members>>,
-    /// Whether key-value storage is open.
+    /// Whether the project takes approvals from a client's person.
+    accepting: watch::Sender<bool>,
+    /// Whether sessions and key-value data can be kept.
     stored: bool,
     /// What is left out, and why.
     out: BTreeMap<String, String>,
@@ -32,9 +34,16 @@ type Admitted = (Vec<remit_runtime::Plugin>, BTreeMap<String, String>);
 
 impl<'a> Supply<'a> {
     /// Supplies what the lock says. No component is looked at: [`Supply::keep_up`] does that.
-    pub fn new(run: &'a super::Run, host: Host, project: OpenProject, offers: watch::Sender<Arc<Catalog>>, stored: bool) -> Self {
+    pub fn new(
+        run: &'a super::Run,
+        host: Host,
+        project: OpenProject,
+        offers: watch::Sender<Arc<Catalog>>,
+        accepting: watch::Sender<bool>,
+        stored: bool,
+    ) -> Self {
         let members = watch::Sender::default();
-        let mut supply = Self { run, host, project, offers, members, stored, out: BTreeMap::new(), plugins: 0 };
+        let mut supply = Self { run, host, project, offers, members, accepting, stored, out: BTreeMap::new(), plugins: 0 };
         supply.load(supply.admitted(|project, plugin| project.locked(plugin)));
         supply
     }
@@ -89,6 +98,7 @@ impl<'a> Supply<'a> {
         });
         match opened {
             Ok(project) => {
+                self.accepting.send_replace(project.project.approvals.accept_client);
                 self.project = project;
                 let admitted = self.admitted(approved);
                 self.load(admitted);
@@ -98,6 +108,7 @@ impl<'a> Supply<'a> {
                 if !refused {
                     output::note(&format!("{WARN}nothing is served any more{WARN:#}: {error:#}"));
                     self.host.unload(name);
+                    self.accepting.send_replace(false);
                     self.offers.send_replace(Arc::default());
                     self.members.send_replace(Arc::default());
                 }
@@ -117,7 +128,7 @@ impl<'a> Supply<'a> {
     /// What may be served, as `locked` finds it, and what not, with the reason.
     fn admitted(&self, locked: impl Fn(&OpenProject, &Plugin) -> Result<LockedPlugin>) -> Admitted {
         let (mut plugins, mut out) = (Vec::new(), BTreeMap::new());
-        for plugin in self.project.project.plugins.values().filter(|plugin| !plugin.agent) {
+        for plugin in self.project.project.plugins.values() {
             let served = match plugin.is_outside() {
                 true => self.run.approved(&self.project, plugin),
                 false => locked(&self.project, plugin).map_err(Into::into).and_then(|locked| self.plugin(plugin, locked)),
@@ -133,8 +144,9 @@ impl<'a> Supply<'a> {
     /// `plugin` as it was approved; its component is read at its first call, and has to be the approved one then.
     fn plugin(&self, plugin: &Plugin, locked: LockedPlugin) -> anyhow::Result<remit_runtime::Plugin> {
         self.run.has_secrets(plugin)?;
-        if plugin.grants.kv.is_some() && !self.stored {
-            let error = Error::unavailable(format!("`{}` is not loaded: it was granted `kv` after the start", plugin.name));
+        if needs_store(plugin) && !self.stored {
+            let why = if plugin.agent { "it is the first agent, and came" } else { "it was granted `kv`" };
+            let error = Error::unavailable(format!("`{}` is not loaded: {why} after the start", plugin.name));
             return Err(error.hint("start `remit mcp` anew").into());
         }
         Ok(remit_runtime::Plugin {
@@ -173,6 +185,11 @@ impl<'a> Supply<'a> {
             changed
         });
     }
+}
+
+/// Whether something of `plugin` is kept: the sessions of an agent, or key-value data.
+pub fn needs_store(plugin: &Plugin) -> bool {
+    plugin.agent || plugin.grants.kv.is_some()
 }
 
 /// What was approved of `plugin`, when that is what is there.

@@ -19,7 +19,7 @@ mod tests;
 
 pub use auth::{Auth, Jwks, Signature, SubjectRule};
 pub use command::{Command, EnvSecret, EnvValue};
-pub use model::{Mcp, Plugin, Project, Retention, Source, ToolSearch};
+pub use model::{Approvals, Mcp, Plugin, Project, Retention, Source, ToolSearch};
 pub use nearest::nearest;
 pub use problem::{Problem, ProjectError, text};
 pub use remote::Remote;

@@ -105,6 +105,13 @@ impl Plugin {
     }
 }
 
+/// Where approvals may come from, besides `remit approval`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Approvals {
+    /// A client of the MCP door may ask its person, and give the answer as this project's principal.
+    pub accept_client: bool,
+}
+
 /// How long what has ended is kept. Each is a number of days without anything new, and never when it is not said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
@@ -164,6 +171,8 @@ pub struct Project {
     pub mcp: Mcp,
     /// Whose tokens let clients in over HTTP.
     pub auth: Option<Auth>,
+    /// Where approvals may come from.
+    pub approvals: Approvals,
 }
 
 impl Project {

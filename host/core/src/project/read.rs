@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use super::{
-    Mcp, Plugin, Problem, Project, ProjectError, Retention, Source,
+    Approvals, Mcp, Plugin, Problem, Project, ProjectError, Retention, Source,
     auth::auth,
     command, nearest, remote,
     table::{self, Table},
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
-const UNSERVED: [&str; 5] = ["models", "budgets", "labels", "functions", "approvals"];
+const UNSERVED: [&str; 4] = ["models", "budgets", "labels", "functions"];
 /// Likewise, keys of a plugin.
 const UNSERVED_OF_PLUGIN: [&str; 1] = ["digest"];
 
@@ -42,12 +42,13 @@ impl Project {
         let retention = retention(&mut root, &mut problems);
         let mcp = mcp(&mut root, &mut problems);
         let auth = auth(&mut root, &mut problems);
+        let approvals = approvals(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth }),
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals }),
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }
@@ -259,6 +260,13 @@ fn mcp(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Mcp {
     let listed = table.optional("listed", problems).unwrap_or_default();
     table.finish(problems);
     Mcp { search, listed: patterns(listed, problems) }
+}
+
+fn approvals(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Approvals {
+    let Some(mut table) = root.table("approvals", "`[approvals]`", problems) else { return Approvals::default() };
+    let approvals = Approvals { accept_client: table.optional("accept_client", problems).unwrap_or_default() };
+    table.finish(problems);
+    approvals
 }
 
 pub(super) fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {

@@ -152,6 +152,16 @@ fn tools_are_searched_where_they_are_many_or_the_project_says_so() {
 }
 
 #[test]
+fn approvals_come_from_a_client_only_where_the_file_says_so() {
+    let accepts = |text: &str| parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).map(|project| project.approvals.accept_client);
+    assert!(!accepts("").expect("right") && !accepts("[approvals]\n").expect("right"));
+    assert!(accepts("approvals.accept_client = true\n").expect("right"));
+    for wrong in ["accept_client = \"yes\"", "accept_client = 1", "accept_clients = true"] {
+        accepts(&format!("[approvals]\n{wrong}\n")).expect_err(wrong);
+    }
+}
+
+#[test]
 fn known_names_that_are_not_served_are_refused_as_such() {
     for (key, text) in [
         ("models", "[models.default]\napi = \"openai\"\n"),

@@ -115,6 +115,23 @@ impl StateFolder {
         self.folder("workspace")
     }
 
+    /// The key with which doors seal what clients give back; made when it is first asked for. Doors that are opened at once for the first
+    /// time may have different ones.
+    ///
+    /// # Errors
+    /// `host` when it cannot be read or made, `denied` when the folder is not this user's own.
+    pub fn door_key(&self) -> Result<[u8; 32]> {
+        let path = self.folder("door")?.join("key");
+        if let Some(kept) = file::read(&path, 32)? {
+            return <[u8; 32]>::try_from(kept)
+                .map_err(|_other| Error::host("the key of the doors is damaged", path.display()).hint("remove it, and a new one is made"));
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| Error::host("the machine gives no random numbers", error))?;
+        file::write(&path, &key, 0o600)?;
+        Ok(key)
+    }
+
     /// The audit log; its folder is made.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod ending;
 mod group;
 mod history;
 mod journal;
+mod look;
 mod outputs;
 mod owned;
 mod queue;
@@ -40,6 +41,7 @@ use called::Calls;
 pub use content::{Content, Named};
 use decided::About;
 use drive::records;
+pub use look::Seen;
 use queue::Asked;
 pub(crate) use turn::too_deep;
 
@@ -285,6 +287,24 @@ impl Inner {
 
     async fn run_turn(self: &Arc<Self>, context: &Context, request: &RunRequest<'_>, calls: Option<&Calls>) -> Result<Ran> {
         let store = self.session_store()?;
+        let (agent, row) = self.session_of(context, request, store, calls).await?;
+        if let (Some(key), Some(input)) = (request.key, request.input)
+            && let Some(seq) = store.session_turn(row.id, key.to_owned()).await?
+            && let Some(ran) = self.repeated(store, &row, seq, Some(input)).await?
+        {
+            return Ok(ran);
+        }
+        Asked { host: self, context, request, calls, store, agent, id: row.id }.run().await
+    }
+
+    /// The agent and the session of a request, which is checked.
+    async fn session_of(
+        &self,
+        context: &Context,
+        request: &RunRequest<'_>,
+        store: &Arc<dyn SessionStore>,
+        calls: Option<&Calls>,
+    ) -> Result<(Arc<Loaded>, SessionRow)> {
         let agent = self.find_agent(context, request)?;
         for (what, text) in [("key", request.key), ("name", request.name)] {
             if let Some(text) = text.filter(|text| text.is_empty() || text.len() > KEY_MAX_BYTES) {
@@ -300,14 +320,7 @@ impl Inner {
             (None, Some(input)) if request.name.is_none() => agent.turn_input(input)?,
             _ => {}
         }
-        let row = self.session_for(context, request, store, calls).await?;
-        if let (Some(key), Some(input)) = (request.key, request.input)
-            && let Some(seq) = store.session_turn(row.id, key.to_owned()).await?
-            && let Some(ran) = self.repeated(store, &row, seq, Some(input)).await?
-        {
-            return Ok(ran);
-        }
-        Asked { host: self, context, request, calls, store, agent, id: row.id }.run().await
+        Ok((agent, self.session_for(context, request, store, calls).await?))
     }
 
     /// The agent, which the principal may run.

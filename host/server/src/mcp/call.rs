@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use remit_core::{
     Error,
+    identity::Context,
     limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
 };
 use remit_runtime::{
@@ -39,30 +40,15 @@ impl Door {
         let Ok(_room) = self.0.calls.try_acquire() else {
             return Ok(shape::failure(&Error::limit("too many calls are in flight: call again when some have ended")));
         };
-        let internal = |error: Error| {
-            tracing::error!(internal = error.internal, "{error}");
-            ErrorData::internal_error(error.message, None)
-        };
-        let acting = who.context(setup).map_err(internal)?;
+        let acting = self.acting(who)?;
         let arguments = Value::Object(arguments).to_string();
-        let listener = Listener { peer: &context.peer, token: context.meta.get_progress_token(), level, logger: &offer.tool.name };
+        let listener = Listener::new(&context, level, offer);
         let (events, told) = listener.channel();
         let call = async {
             let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, &arguments) };
             setup.host.call(&acting, &request).await
         };
-        let work = async {
-            tokio::pin!(call);
-            let relay = listener.relay(told);
-            tokio::pin!(relay);
-            let outcome = tokio::select! {
-                outcome = &mut call => outcome,
-                () = &mut relay => return call.await,
-            };
-            // Its last words come before the answer, and do not hold it up when the client does not listen.
-            drop(tokio::time::timeout(Duration::from_millis(MCP_LAST_WORDS_MS), relay).await);
-            outcome
-        };
+        let work = listener.during(told, call);
         tokio::select! {
             biased;
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
@@ -72,10 +58,20 @@ impl Door {
     }
 }
 
+impl Door {
+    /// What a call of `who` is made with.
+    pub(super) fn acting(&self, who: &Who) -> Result<Context, ErrorData> {
+        who.context(&self.0.setup).map_err(|error| {
+            tracing::error!(internal = error.internal, "{error}");
+            ErrorData::internal_error(error.message, None)
+        })
+    }
+}
+
 type Told = mpsc::Receiver<Event>;
 
 /// Who hears what a guest says while it runs.
-struct Listener<'a> {
+pub(super) struct Listener<'a> {
     peer: &'a Peer<RoleServer>,
     /// The client's, when it wants to know of progress.
     token: Option<ProgressToken>,
@@ -84,10 +80,28 @@ struct Listener<'a> {
     logger: &'a str,
 }
 
-impl Listener<'_> {
+impl<'a> Listener<'a> {
+    pub(super) fn new(context: &'a RequestContext<RoleServer>, level: Option<Level>, offer: &'a Offer) -> Self {
+        Self { peer: &context.peer, token: context.meta.get_progress_token(), level, logger: &offer.tool.name }
+    }
+
+    /// Tells the client what is said while `work` goes on.
+    pub(super) async fn during<T>(&self, told: Option<Told>, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let relay = self.relay(told);
+        tokio::pin!(relay);
+        let done = tokio::select! {
+            done = &mut work => done,
+            () = &mut relay => return work.await,
+        };
+        // Its last words come before the answer, and do not hold it up when the client does not listen.
+        drop(tokio::time::timeout(Duration::from_millis(MCP_LAST_WORDS_MS), relay).await);
+        done
+    }
+
     /// What the host calls with the words of the guest, and where they come out. Those that the client does not keep up with are
     /// dropped.
-    fn channel(&self) -> (Option<Events>, Option<Told>) {
+    pub(super) fn channel(&self) -> (Option<Events>, Option<Told>) {
         if self.token.is_none() && self.level.is_none() {
             return (None, None);
         }

@@ -5,7 +5,7 @@ use std::{borrow::Borrow, collections::HashMap, ops::Range};
 use remit_core::{
     identity::Role,
     limit::{MCP_PAGE_BYTES, MCP_PAGE_TOOLS},
-    plugin::{Definition, Kind},
+    plugin::{AGENTS, Definition, Kind},
     project::Mcp,
 };
 use remit_runtime::Plugin;
@@ -13,6 +13,7 @@ use rmcp::model::Tool;
 use serde_json::Value;
 
 use super::{
+    agent,
     name::names,
     schema::asks_for_headers,
     search::{self, Words},
@@ -32,9 +33,9 @@ pub struct Catalog {
 pub struct Offer {
     /// As the client sees it.
     pub tool: Tool,
-    /// The plugin that it is of.
+    /// The plugin that it is of; [`AGENTS`] for an agent.
     pub plugin: String,
-    /// What the plugin calls it.
+    /// What the plugin calls it; the agent's name.
     pub name: String,
     /// What it is found by.
     pub(super) words: Words,
@@ -43,18 +44,24 @@ pub struct Offer {
 }
 
 impl Catalog {
-    /// The tools of `plugins`, and what is not offered of them, as `plugin/tool` with the reason. Agents offer no tools.
+    /// The tools of `plugins`, and what is not offered of them, as `plugin/tool` with the reason. An agent is a tool of its own.
     pub fn new(plugins: &[Plugin]) -> (Self, Vec<(String, &'static str)>) {
-        let tools = plugins
-            .iter()
-            .filter(|plugin| plugin.kind != Kind::Agent)
-            .flat_map(|plugin| plugin.definitions.iter().map(move |tool| ((plugin.name.as_str(), tool.name.as_str()), (plugin, tool))));
+        let tools = plugins.iter().flat_map(|plugin| {
+            plugin.definitions.iter().map(move |tool| match plugin.kind {
+                Kind::Agent => ((AGENTS, plugin.name.as_str()), (plugin, tool)),
+                _ => ((plugin.name.as_str(), tool.name.as_str()), (plugin, tool)),
+            })
+        });
         let tools: HashMap<(&str, &str), (&Plugin, &Definition)> = tools.collect();
         let (mut offers, mut left_out) = (Vec::new(), Vec::new());
         for (name, id) in names(tools.keys().copied()) {
             let Some((plugin, definition)) = tools.get(&id) else { continue };
             match asks_for_headers(&definition.input_schema) {
                 true => left_out.push((format!("{}/{}", id.0, id.1), "its schema asks clients to put arguments into headers")),
+                false if plugin.kind == Kind::Agent => {
+                    let tool = agent::tool(plugin.name.as_str(), definition);
+                    offers.push(Offer { plugin: AGENTS.to_owned(), ..Offer::new(&name, plugin, &tool) });
+                }
                 false => offers.push(Offer::new(&name, plugin, definition)),
             }
         }
@@ -125,7 +132,8 @@ fn room(offers: &[&Offer], start: usize) -> Range<usize> {
 
 impl Offer {
     fn new(name: &str, plugin: &Plugin, definition: &Definition) -> Self {
-        let open_world = plugin.kind.is_outside() || !plugin.granted.http.is_empty();
+        // Whom an agent's tools reach, their own grants say.
+        let open_world = plugin.kind.is_outside() || plugin.kind == Kind::Agent || !plugin.granted.http.is_empty();
         let tool = shape::tool(name, definition, Some(open_world));
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();
@@ -136,6 +144,11 @@ impl Offer {
     /// Whether who has `role` may call the tool. To others it is not there.
     pub fn is_open_to(&self, role: &Role) -> bool {
         role.allows(&self.plugin, &self.name)
+    }
+
+    /// Whether it is an agent, and no tool of a plugin.
+    pub fn is_agent(&self) -> bool {
+        self.plugin == AGENTS
     }
 
     /// Whether the tool promises structured output.

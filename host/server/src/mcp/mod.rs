@@ -2,6 +2,9 @@
 //! (2024-11-05 to 2025-11-25) and without one (2026-07-28), on the same endpoint.
 
 mod admission;
+mod agent;
+mod agent_call;
+mod ask;
 mod call;
 mod catalog;
 mod http;
@@ -10,11 +13,14 @@ mod lines;
 mod name;
 mod pace;
 mod reception;
+mod resource;
 mod schema;
 mod search;
 mod sessions;
 pub mod shape;
+mod task;
 mod token;
+mod turn;
 mod visitor;
 mod who;
 
@@ -49,7 +55,7 @@ pub use http::{Address, Listener};
 pub use token::Tokens;
 pub use who::{Members, Who};
 
-use self::{lines::Lines, visitor::Visitor};
+use self::{ask::Asks, lines::Lines, turn::Turns, visitor::Visitor};
 
 /// What is behind the door, and as whom one enters.
 pub struct Setup {
@@ -63,6 +69,12 @@ pub struct Setup {
     pub time_zone: String,
     /// What is offered. A change is told to the clients.
     pub catalog: watch::Receiver<Arc<Catalog>>,
+    /// Whether the project takes approvals and inputs from the person behind a client.
+    pub accept_client: watch::Receiver<bool>,
+    /// Whether `host` keeps sessions.
+    pub keeps_sessions: bool,
+    /// Seals what a client gives back with answers: at least 32 bytes that nobody else knows. The same ones after a restart let a client go on.
+    pub seal: Vec<u8>,
 }
 
 /// An open door. Cheap to clone; every clone is the same door.
@@ -73,6 +85,8 @@ struct Inner {
     setup: Setup,
     /// Room for calls in flight.
     calls: Semaphore,
+    turns: Turns,
+    asks: Asks,
     /// Where calls go on that keep a door of one thread waiting.
     workers: OnceLock<Handle>,
 }
@@ -89,7 +103,13 @@ impl<T> Drop for Apart<T> {
 impl Door {
     /// Opens it.
     pub fn new(setup: Setup) -> Self {
-        Self(Arc::new(Inner { setup, calls: Semaphore::new(MCP_CALLS_MAX), workers: OnceLock::new() }))
+        Self(Arc::new(Inner {
+            setup,
+            calls: Semaphore::new(MCP_CALLS_MAX),
+            workers: OnceLock::new(),
+            turns: Turns::new(),
+            asks: Asks::default(),
+        }))
     }
 
     /// Serves one client on standard input and output, as [`Door::serve`] does, from a thread of its own: a call that is the only one and is
@@ -117,6 +137,11 @@ impl Door {
         };
         thread::Builder::new().name("mcp-stdio".to_owned()).spawn(serve).map_err(|error| lost(&error))?;
         served.await.map_err(|error| lost(&error))?
+    }
+
+    /// Where what outlives a request goes on.
+    fn workers(&self) -> Handle {
+        self.0.workers.get().cloned().unwrap_or_else(Handle::current)
     }
 
     /// What `call` gives, done here while nothing waits for it, and among the workers otherwise. Cancel-safe: dropping the future drops
@@ -157,8 +182,9 @@ impl Door {
         served
     }
 
-    /// Takes no more calls, and ends those that still run after [`MCP_DRAIN_MS`].
+    /// Takes no more calls, and ends those that still run after [`MCP_DRAIN_MS`]. Turns stop where they are, and can be gone on with.
     async fn close(&self) {
+        self.0.turns.close();
         self.0.setup.host.shutdown(Duration::from_millis(MCP_DRAIN_MS)).await;
     }
 

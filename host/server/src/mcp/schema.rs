@@ -61,6 +61,20 @@ pub fn published(schema: &Value) -> Map<String, Value> {
     schema
 }
 
+/// `schema` as a part of another one, in which it stands at `place`: what it refers to in itself is found there.
+pub fn nested(schema: &Value, place: &str) -> Value {
+    let mut schema = schema.as_object().cloned().unwrap_or_default();
+    schema.remove("$schema");
+    each(&mut schema, &mut |schema| {
+        if let Some(Value::String(to)) = schema.get_mut("$ref")
+            && let Some(within) = to.strip_prefix('#').filter(|within| within.is_empty() || within.starts_with('/'))
+        {
+            *to = format!("{place}{within}");
+        }
+    });
+    schema.into()
+}
+
 /// Whether `schema` asks clients to repeat arguments as headers (M6).
 pub fn asks_for_headers(schema: &Value) -> bool {
     let (mut schema, mut asks) = (schema.as_object().cloned().unwrap_or_default(), false);

@@ -8,8 +8,10 @@ use remit_core::{identity::Role, limit::MCP_LIST_TTL_MS, plugin::text::visible};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode, Implementation, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest, CustomResult, ErrorCode, GetTaskParams,
+        GetTaskResult, Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+        UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -65,8 +67,35 @@ impl Drop for Visitor {
     }
 }
 
+impl Door {
+    /// What comes of a call: of a tool, of an agent, or of what tools are searched by.
+    async fn called(
+        &self,
+        who: &Arc<Who>,
+        mut request: CallToolRequestParams,
+        level: Option<Level>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let catalog = self.catalog();
+        let arguments = request.arguments.take().unwrap_or_default();
+        let asked = match &*request.name {
+            search::SEARCH if catalog.is_searched() => return Ok(search::answer(&catalog, &who.role, &arguments).into()),
+            search::CALL if catalog.is_searched() => search::called(&catalog, &who.role, arguments),
+            name => Ok((catalog.find(name, &who.role).ok_or_else(|| unknown(name))?, arguments)),
+        };
+        match asked {
+            Ok((offer, arguments)) if offer.is_agent() => {
+                request.arguments = Some(arguments);
+                self.call_agent(who, offer, request, level, context).await
+            }
+            Ok((offer, arguments)) => self.call(who, offer, arguments, level, context).await.map(Into::into),
+            Err(error) => Ok(shape::failure(&error).into()),
+        }
+    }
+}
+
 /// Whether the request belongs to the revisions without a handshake.
-fn stateless(context: &RequestContext<RoleServer>) -> bool {
+pub(super) fn stateless(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| !version.has_initialize())
 }
 
@@ -77,7 +106,13 @@ fn unknown(tool: &str) -> ErrorData {
 impl ServerHandler for Visitor {
     fn get_info(&self) -> ServerConfig {
         let search = if self.door.catalog().is_searched() { search::INSTRUCTIONS } else { "" };
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tool_list_changed()
+            .enable_resources()
+            .enable_logging()
+            .enable_tasks()
+            .build();
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
             .with_server_info(Implementation::new("remit", env!("CARGO_PKG_VERSION")).with_title("Remit"))
@@ -108,22 +143,48 @@ impl ServerHandler for Visitor {
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
         let (door, who, level) = (self.door.clone(), self.who(&context)?, self.level(&context));
-        let call = async move {
-            let (catalog, arguments) = (door.catalog(), request.arguments.unwrap_or_default());
-            let asked = match &*request.name {
-                search::SEARCH if catalog.is_searched() => return Ok(search::answer(&catalog, &who.role, &arguments).into()),
-                search::CALL if catalog.is_searched() => search::called(&catalog, &who.role, arguments),
-                name => Ok((catalog.find(name, &who.role).ok_or_else(|| unknown(name))?, arguments)),
-            };
-            match asked {
-                Ok((offer, arguments)) => door.call(&who, offer, arguments, level, context).await.map(Into::into),
-                Err(error) => Ok(shape::failure(&error).into()),
-            }
-        };
+        let call = async move { door.called(&who, request, level, context).await };
         self.door.apart(call).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call was lost");
             Err(ErrorData::internal_error("the call was lost", None))
         })
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let cursor = request.and_then(|request| request.cursor);
+        self.door.resources(&self.door.acting(&*self.who(&context)?)?, cursor.as_deref()).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(Door::resource_templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        self.door.read(&self.door.acting(&*self.who(&context)?)?, &request.uri).await.map(Into::into)
+    }
+
+    async fn get_task(&self, request: GetTaskParams, context: RequestContext<RoleServer>) -> Result<GetTaskResult, ErrorData> {
+        self.door.get_task(&self.who(&context)?, &request.task_id, &context).await
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.door.update_task(&self.who(&context)?, &request.task_id, request.input_responses, &context).await
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.door.cancel_task(&self.who(&context)?, &request.task_id).await
     }
 
     async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
@@ -161,9 +222,16 @@ impl ServerHandler for Visitor {
     /// What is no request that the protocol knows: its method is unknown, or its parameters are not those of its method.
     async fn on_custom_request(&self, request: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
         Err(match request.method.as_str() {
-            "initialize" | "tools/call" | "tools/list" | "logging/setLevel" | "subscriptions/listen" => {
-                ErrorData::invalid_params(format!("the parameters are not those of `{}`", request.method), None)
-            }
+            "initialize"
+            | "tools/call"
+            | "tools/list"
+            | "resources/list"
+            | "resources/read"
+            | "logging/setLevel"
+            | "subscriptions/listen"
+            | "tasks/get"
+            | "tasks/update"
+            | "tasks/cancel" => ErrorData::invalid_params(format!("the parameters are not those of `{}`", request.method), None),
             method => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method: `{}`", visible(method, 64)), None),
         })
     }

@@ -79,6 +79,8 @@ jwks = "https://login.example.com/jwks.json"
 algorithms = ["ES256"]
 principal = "user:{sub}"
 scopes = ["tools"]
+[approvals]
+accept_client = true
 "#;
 
 const PLUGIN: &str = r#"

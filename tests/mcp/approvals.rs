@@ -1,0 +1,241 @@
+//! Approvals and inputs: made elsewhere, or by the person behind a client where the project says so.
+
+use remit_core::limit::MCP_ASKS_MAX;
+use remit_tests::{McpClient, Shell};
+use serde_json::{Value, json};
+
+use super::agents::{act, both, desk, more, said, strikes};
+
+const ACCEPTS: &str = "[approvals]\naccept_client = true\n";
+
+/// Asks for a yes, and then does what cannot be taken back.
+fn careful() -> Value {
+    json!([{ "approve": { "title": "Strike?" } }, { "call": { "tool": "counter/strike", "arguments": { "note": "a" } } }])
+}
+
+/// A client of the handshake era that can show forms.
+fn asking(shell: &Shell) -> McpClient {
+    let mut client = McpClient::unopened(shell.command(&["mcp"])).can(json!({ "elicitation": {} }));
+    client.open(remit_tests::client::HANDSHAKE);
+    client
+}
+
+/// One of the revision without a handshake.
+fn asking_stateless(shell: &Shell) -> McpClient {
+    McpClient::stateless(shell.command(&["mcp"])).can(json!({ "elicitation": { "form": {} } }))
+}
+
+fn approve(shell: &Shell, result: &Value) {
+    let wait = said(result)["waits"][0]["id"].as_str().expect("a wait");
+    let ended = shell.run(&["approval", "approve", wait]);
+    assert!(ended.status.success(), "{ended:?}");
+}
+
+/// A call that says what it was asked, with these answers.
+fn again(client: &mut McpClient, arguments: &Value, asked: &Value, answer: Value) -> Value {
+    let asked = &asked["result"];
+    let id = asked["inputRequests"].as_object().expect("questions").keys().next().expect("one").clone();
+    let mut answers = json!({});
+    answers[id] = answer;
+    let params =
+        json!({ "name": "agents__scripted", "arguments": arguments, "inputResponses": answers, "requestState": asked["requestState"] });
+    client.ask("tools/call", params)
+}
+
+fn yes() -> Value {
+    json!({ "action": "accept", "content": { "approve": true } })
+}
+
+/// Where the project does not say so, nothing that a client can do approves anything, whatever it is capable of.
+#[test]
+fn an_approval_is_made_elsewhere_unless_the_project_says_otherwise() {
+    let shell = desk("");
+    let clients = both(&shell).into_iter().chain([asking(&shell), asking_stateless(&shell)]);
+    for (before, mut client) in clients.enumerate() {
+        let waits = act(&mut client, careful());
+        assert_eq!((&said(&waits)["status"], &waits["isError"]), (&json!("waiting"), &json!(false)), "{waits}");
+        let wait = &said(&waits)["waits"][0];
+        assert_eq!((&wait["kind"], &wait["question"]), (&json!("approval"), &json!("Strike?")));
+        assert!(!waits.to_string().contains("remit approval"), "no command is given to a model: {waits}");
+        assert_eq!(client.told, Vec::<Value>::new(), "nobody is asked");
+        let session = said(&waits)["session"].clone();
+        assert_eq!(said(&more(&mut client, &session, None))["status"], "waiting");
+        assert_eq!(strikes(&shell), before);
+        approve(&shell, &waits);
+        assert_eq!(said(&more(&mut client, &session, None))["status"], "done");
+        assert_eq!(strikes(&shell), before + 1);
+    }
+}
+
+/// A turn that waits for an input takes the one of a call, which is no approval.
+#[test]
+fn an_input_that_is_waited_for_is_answered_by_a_call() {
+    let shell = desk("");
+    for mut client in both(&shell) {
+        let waits = act(&mut client, json!([{ "input": "Which inbox?" }]));
+        assert_eq!(said(&waits)["waits"][0]["question"], "Which inbox?");
+        let session = said(&waits)["session"].clone();
+        let done = client.call("agents__scripted", json!({ "session": session, "input": "the large one" }));
+        assert_eq!(said(&done)["output"]["log"], json!(["the large one"]), "{done}");
+    }
+}
+
+#[test]
+fn the_person_behind_a_client_of_the_handshake_era_is_asked() {
+    let shell = desk(ACCEPTS);
+    let mut client = asking(&shell);
+    let arguments = json!({ "input": { "steps": [careful()[0], { "input": "Which?" }, careful()[1]] } });
+    let id = client.request("tools/call", json!({ "name": "agents__scripted", "arguments": arguments }));
+    let asked = client.asked();
+    assert_eq!(asked["method"], "elicitation/create");
+    assert!(asked["params"]["message"].as_str().expect("a text").contains("Strike?"), "{asked}");
+    assert_eq!(asked["params"]["requestedSchema"]["required"], json!(["approve"]));
+    client.reply(&asked, yes());
+    let asked = client.asked();
+    assert_eq!(asked["params"]["requestedSchema"]["required"], json!(["answer"]));
+    client.reply(&asked, json!({ "action": "accept", "content": { "answer": "both" } }));
+    let done = client.answer(id)["result"].clone();
+    assert_eq!(said(&done)["status"], "done", "{done}");
+    assert_eq!(strikes(&shell), 1);
+    let audit = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("an audit log");
+    assert!(audit.contains("\"approve\""), "a decision is audited: {audit}");
+}
+
+/// An answer is no turn of its own: what the turn asks next is asked, too.
+#[test]
+fn an_answer_leads_on_to_the_next_question() {
+    let shell = desk(ACCEPTS);
+    let steps = json!({ "input": { "steps": [{ "input": "Which?" }, careful()[0], careful()[1]] } });
+    let call = |arguments: &Value| json!({ "name": "agents__scripted", "arguments": arguments });
+    let decline = || json!({ "action": "decline" });
+
+    let mut client = asking(&shell);
+    let id = client.request("tools/call", call(&steps));
+    let asked = client.asked();
+    client.reply(&asked, decline());
+    let session = said(&client.answer(id)["result"])["session"].clone();
+    let id = client.request("tools/call", call(&json!({ "session": session, "input": "both" })));
+    let asked = client.asked();
+    client.reply(&asked, yes());
+    let done = client.answer(id)["result"].clone();
+    assert_eq!(said(&done)["status"], "done", "{done}");
+
+    let mut client = asking_stateless(&shell);
+    let asked = client.ask("tools/call", call(&steps));
+    let waits = again(&mut client, &steps, &asked, decline());
+    let arguments = json!({ "session": said(&waits["result"])["session"], "input": "both" });
+    let asked = client.ask("tools/call", call(&arguments));
+    let done = again(&mut client, &arguments, &asked, yes());
+    assert_eq!(said(&done["result"])["status"], "done", "{done}");
+    assert_eq!(strikes(&shell), 2);
+}
+
+/// Everything but a yes leaves it waiting, and the question comes a few times at most (M18).
+#[test]
+fn a_refusal_leaves_it_pending_and_questions_are_bounded() {
+    let shell = desk(ACCEPTS);
+    let mut client = asking(&shell);
+    let answers =
+        [json!({ "action": "decline" }), json!({ "action": "cancel" }), json!({ "action": "accept", "content": { "approve": false } })];
+    assert_eq!(answers.len(), MCP_ASKS_MAX as usize);
+    let mut session = Value::Null;
+    let mut waits = Value::Null;
+    for answer in answers {
+        let arguments = match &session {
+            Value::Null => json!({ "input": { "steps": careful() } }),
+            session => json!({ "session": session }),
+        };
+        let id = client.request("tools/call", json!({ "name": "agents__scripted", "arguments": arguments }));
+        let asked = client.asked();
+        client.reply(&asked, answer);
+        waits = client.answer(id)["result"].clone();
+        assert_eq!(said(&waits)["status"], "waiting", "{waits}");
+        session = said(&waits)["session"].clone();
+    }
+    assert_eq!(said(&more(&mut client, &session, None))["status"], "waiting", "nobody is asked any more");
+    assert!(client.told.is_empty() && strikes(&shell) == 0);
+    approve(&shell, &waits);
+    assert_eq!(said(&more(&mut client, &session, None))["status"], "done", "another door can still decide");
+    assert_eq!(strikes(&shell), 1);
+}
+
+/// A client that cannot show a form is not asked.
+#[test]
+fn a_client_that_shows_no_forms_is_not_asked() {
+    let shell = desk(ACCEPTS);
+    for mut client in both(&shell) {
+        assert_eq!(said(&act(&mut client, careful()))["status"], "waiting");
+        client = client.can(json!({ "elicitation": { "url": {} } }));
+        assert_eq!(said(&act(&mut client, careful()))["status"], "waiting");
+        assert_eq!(client.told, Vec::<Value>::new());
+    }
+}
+
+#[test]
+fn a_client_without_a_handshake_calls_again_with_the_answer() {
+    let shell = desk(ACCEPTS);
+    let mut client = asking_stateless(&shell);
+    let arguments = json!({ "input": { "steps": [careful()[0], { "input": "Which?" }, careful()[1]] } });
+    let asked = client.ask("tools/call", json!({ "name": "agents__scripted", "arguments": arguments }));
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let left = again(&mut client, &arguments, &asked, json!({ "action": "decline" }));
+    assert_eq!(said(&left["result"])["status"], "waiting", "it is pending, and nobody is asked again at once: {left}");
+    // The server is another one by now: what it sealed, its successor opens.
+    drop(client.close());
+    let mut client = asking_stateless(&shell);
+    let asked = again(&mut client, &arguments, &asked, yes());
+    let question = asked["result"]["inputRequests"].as_object().expect("questions").values().next().expect("one");
+    assert_eq!(question["params"]["requestedSchema"]["required"], json!(["answer"]), "{asked}");
+    let done = again(&mut client, &arguments, &asked, json!({ "action": "accept", "content": { "answer": "both" } }));
+    assert_eq!(said(&done["result"])["status"], "done", "{done}");
+    assert_eq!(strikes(&shell), 1);
+}
+
+/// A state is good for one client and one call, and a decision is made once (M9, M11, M18).
+#[test]
+fn a_request_state_is_good_for_the_call_that_it_was_given_for_alone() {
+    let shell = desk(ACCEPTS);
+    let mut client = asking_stateless(&shell);
+    let arguments = json!({ "input": { "steps": careful() } });
+    let asked = client.ask("tools/call", json!({ "name": "agents__scripted", "arguments": arguments }));
+    let refused = |client: &mut McpClient, arguments: &Value, asked: &Value, why: &str| {
+        let answer = again(client, arguments, asked, yes());
+        assert_eq!(answer["error"]["code"], -32602, "{why}: {answer}");
+        assert_eq!(strikes(&shell), 0, "{why}");
+    };
+    refused(&mut client, &json!({ "input": { "steps": [careful()[1]] } }), &asked, "other arguments");
+    let state = asked["result"]["requestState"].as_str().expect("a state");
+    for (at, byte) in state.char_indices().step_by(7) {
+        let mut tampered = asked.clone();
+        let other = if byte == 'A' { 'B' } else { 'A' };
+        let text: String = state.char_indices().map(|(n, c)| if n == at { other } else { c }).collect();
+        tampered["result"]["requestState"] = json!(text);
+        refused(&mut client, &arguments, &tampered, "a changed state");
+    }
+    let mut other = asking_stateless(&shell);
+    other.name = "another";
+    refused(&mut other, &arguments, &asked, "another client");
+    let done = again(&mut client, &arguments, &asked, yes());
+    assert_eq!(said(&done["result"])["status"], "done", "the twin: {done}");
+    let replayed = again(&mut client, &arguments, &asked, yes());
+    assert_eq!(replayed["result"]["isError"], true, "{replayed}");
+    assert_eq!(strikes(&shell), 1);
+}
+
+/// What the project takes back while somebody thinks holds.
+#[test]
+fn a_project_that_takes_it_back_is_heard() {
+    let shell = desk(ACCEPTS);
+    let mut client = asking(&shell);
+    let id = client.request("tools/call", json!({ "name": "agents__scripted", "arguments": { "input": { "steps": careful() } } }));
+    let asked = client.asked();
+    let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file");
+    let text = text.replace("accept_client = true", "accept_client = false");
+    shell.write("remit.toml", text + "[agents.second]\nsource = \"agent.wasm\"\n");
+    assert!(shell.run(&["review", "--yes"]).status.success());
+    // The change is taken up before it is told of.
+    while client.hear().expect("a message")["method"] != "notifications/tools/list_changed" {}
+    client.reply(&asked, yes());
+    let answer = client.answer(id)["result"].clone();
+    assert_eq!(strikes(&shell), 0, "{answer}");
+}

@@ -1,6 +1,7 @@
 //! The command line, as transcripts: what is typed, standard output, standard error (`!`), exit status.
 
 mod author;
+mod calls;
 mod halts;
 mod inputs;
 mod local;

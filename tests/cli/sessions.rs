@@ -19,7 +19,7 @@ fn project() -> Shell {
 }
 
 /// Compares a transcript with what is different each time taken out.
-fn check(name: &str, transcript: String) {
+pub(super) fn check(name: &str, transcript: String) {
     let filters = vec![
         (r"ses_[0-9a-z]{26}", "ses_[ID]"),
         (r"wait_[0-9a-z]{26}", "wait_[ID]"),
@@ -37,7 +37,7 @@ fn check(name: &str, transcript: String) {
 }
 
 /// The value of `field` in the first row of a list.
-fn first(shell: &Shell, list: &[&str], field: &str) -> String {
+pub(super) fn first(shell: &Shell, list: &[&str], field: &str) -> String {
     let ended = shell.run(&[list, &["--json"]].concat());
     let rows: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("JSON");
     rows[0][field].as_str().unwrap_or_else(|| panic!("no row in {rows}")).to_owned()

@@ -47,17 +47,6 @@ fn what_is_structured_fits_the_promise_or_is_left_out() {
 }
 
 #[test]
-fn a_call_that_needs_an_approval_is_refused_with_the_reason() {
-    let shell = project(&[("hostile", "hostile")]);
-    let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file");
-    shell.write("remit.toml", text + "ask = [\"exit\"]\n");
-    assert!(shell.run(&["review", "--yes"]).status.success());
-    let mut client = client(&shell);
-    let refused = client.call("hostile__exit", json!({ "code": 0 }));
-    assert_eq!((&refused["isError"], &refused["structuredContent"]["denials"][0]["rule"]), (&json!(true), &json!("approval")), "{refused}");
-}
-
-#[test]
 fn what_one_call_breaks_the_next_one_does_not_feel() {
     let shell = project(&[("hostile", "hostile")]);
     let mut client = client(&shell);

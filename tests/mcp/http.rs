@@ -308,3 +308,23 @@ fn sigterm_lets_a_running_call_end_and_takes_no_more() {
     assert_eq!(std::fs::read_to_string(log).expect("the log").lines().count(), 1);
     assert!(TcpStream::connect(authority).is_err(), "nobody listens any more");
 }
+
+/// Over HTTP a call belongs to the session that it names, and to none without.
+#[test]
+fn a_call_over_http_belongs_to_the_session_that_it_names() {
+    let shell = super::in_session::project("\"strike\"");
+    let server = Server::start(&shell);
+    let call = |tool: &str, meta: Value| {
+        let answer = server.stateless("tools/call", json!({ "name": tool, "arguments": {}, "_meta": meta }), &[]);
+        answer.messages().pop().expect("an answer")["result"].clone()
+    };
+    let session = |result: &Value| result["_meta"]["remit/session"].clone();
+    assert_eq!(session(&call("counter__bump", json!({}))), Value::Null);
+    let refused = call("counter__strike", json!({}));
+    assert_eq!(refused["_meta"]["remit/denials"][0]["rule"], "approval", "nothing waits outside of a session: {refused}");
+    let named = call("counter__bump", json!({ "remit/session": "desk" }));
+    assert_eq!(session(&call("counter__read_count", json!({ "remit/session": "desk" }))), session(&named));
+    assert_eq!(session(&call("counter__read_count", json!({ "remit/session": session(&named) }))), session(&named));
+    let waiting = call("counter__strike", json!({ "remit/session": "desk" }));
+    assert!(waiting["_meta"]["remit/waiting"]["approval"].is_string(), "{waiting}");
+}

@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod clients;
 mod http;
+pub mod in_session;
 mod install;
 mod keys;
 mod list;

@@ -34,7 +34,7 @@ impl Visit {
             time_zone: "UTC".to_owned(),
             catalog,
             accept_client,
-            keeps_sessions: true,
+            session: None,
             seal: vec![7; 32],
         });
         let (client, server) = duplex(1 << 16);

@@ -12,7 +12,7 @@ use super::{client, project};
 /// What differs from run to run, left out.
 fn masked(mut heard: Value) -> Value {
     if let Some(meta) = heard.pointer_mut("/result/_meta") {
-        for name in ["remit/call", "remit/metering"] {
+        for name in ["remit/call", "remit/metering", "remit/session"] {
             if meta.get(name).is_some() {
                 meta[name] = json!("…");
             }

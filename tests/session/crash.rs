@@ -357,6 +357,86 @@ fn r1_killed_at_every_boundary_nothing_is_lost_and_nothing_happens_twice() {
     assert!(doubts > 0, "no kill hit a `once` call in flight");
 }
 
+/// Plain calls of a session, each under a key: of every effect class, and two side by side. What was told is one line a call.
+async fn series(desk: &Desk) -> Vec<String> {
+    let id = desk.host.session_for_calls(&desk.ada(), "desk", Some("line")).await.expect("a session");
+    let told = async |tool: &str, arguments: Value, key: &str| {
+        let end = super::plain::call(desk, id, tool, arguments, Some(key)).await;
+        match super::plain::ended(end).result {
+            Ok(_) => format!("{key} done"),
+            Err(error) => format!("{key} {:?}", error.kind),
+        }
+    };
+    let mut all = Vec::new();
+    for round in 0..SERIES_ROUNDS {
+        let note = |tool: &str| (json!({ "note": format!("{tool}{round}") }), format!("{tool}{round}"));
+        let ((bump, b), (strike, s), (beside, x)) = (note("b"), note("s"), note("x"));
+        all.push(told("bump", bump, &b).await);
+        all.push(told("read_count", json!({}), &format!("r{round}")).await);
+        let (one, two) = tokio::join!(told("strike", strike, &s), told("strike", beside, &x));
+        all.extend([one, two]);
+    }
+    all.push(told("put", json!({ "path": "sub/a", "text": "kept" }), "put").await);
+    all.push(told("mark", json!({ "note": "m" }), "mark").await);
+    desk.host.rest().await;
+    all
+}
+
+const SERIES_ROUNDS: usize = 3;
+
+/// The process that dies in the middle of plain calls.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by the tests beside it"]
+async fn series_child() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let folder = Path::new(&folder);
+    let left = std::env::var(AT).expect("the boundary").parse().expect("a number");
+    let inner = Sqlite::open(&folder.join("state")).expect("a store");
+    let desk = Desk::with_store(folder, setup(), Arc::new(Deadly { inner, left: AtomicU64::new(left) })).await;
+    std::fs::write(folder.join("acknowledged"), series(&desk).await.join("\n")).expect("written");
+}
+
+#[test]
+fn killed_at_every_boundary_plain_calls_keep_what_is_promised_of_them() {
+    let mut doubts = 0;
+    for at in 1.. {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = run_of("series_child", folder.path(), at);
+        assert!(whole || run_of("series_child", folder.path(), 0), "it goes on");
+        let when = format!("killed at boundary {at}");
+        let told = std::fs::read_to_string(folder.path().join("acknowledged")).unwrap();
+        let of = |key: &str| {
+            told.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_else(|| panic!("{when}: no {key}")).trim().to_owned()
+        };
+        let mut times: BTreeMap<String, (usize, BTreeSet<String>)> = BTreeMap::new();
+        for line in executions(folder.path()) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let (count, keys) = times.entry(words[2].to_owned()).or_default();
+            *count += 1;
+            keys.insert(words[1].to_owned());
+        }
+        for round in 0..SERIES_ROUNDS {
+            assert_eq!((of(&format!("b{round} ")), of(&format!("r{round} "))), ("done".to_owned(), "done".to_owned()), "{when}");
+            for name in [format!("s{round}"), format!("x{round}")] {
+                let executed = times.get(&name).map_or(0, |(count, _)| *count);
+                match of(&format!("{name} ")).as_str() {
+                    "done" => assert_eq!(executed, 1, "{when}: {name}"),
+                    "InDoubt" => doubts += usize::from(executed <= 1),
+                    other => panic!("{when}: {name} is {other}"),
+                }
+                assert!(executed <= 1, "{when}: a `once` effect happened twice: {name}");
+            }
+        }
+        assert!(times.values().all(|(_, keys)| keys.len() == 1), "{when}: an effect was repeated under another key: {times:?}");
+        assert_eq!((of("mark "), times["m"].0), ("done".to_owned(), 1), "{when}: its plugin knows of it");
+        if whole {
+            assert!(at > 30, "only {at} boundaries");
+            break;
+        }
+    }
+    assert!(doubts > 0, "no kill hit a `once` call in flight");
+}
+
 #[test]
 #[ignore = "long: a thousand kills at random moments"]
 fn long_crash() {

@@ -9,6 +9,7 @@ mod halts;
 mod migrate;
 mod outputs;
 mod past;
+mod plain;
 mod queue;
 mod settle;
 mod turns;

@@ -178,6 +178,20 @@ pub const OUTSIDE_PAUSE_MAX_MS: u64 = 30_000;
 pub const GROUP_MAX: usize = 64;
 /// Most days that `[retention]` keeps something; what is to be kept for longer is not pruned.
 pub const RETENTION_MAX_DAYS: u32 = 36_500;
+/// Largest arguments of a plain call that belongs to a session: a record holds them, however they are escaped there (M7).
+pub const SESSION_ARGUMENTS_MAX_BYTES: usize = RECORD_MAX_BYTES / 2 - 4096;
+/// Plain calls of one session that wait for an approval at once; further ones are refused, so that no person is flooded (M14).
+pub const SERIES_WAITS_MAX: usize = 16;
+/// Plain calls that one turn of a session without an agent takes while others of it run; then they have to end first (M14).
+pub const SERIES_CALLS_MAX: u32 = 16_384;
+/// See [`SERIES_CALLS_MAX`]: bytes of its records.
+pub const SERIES_MAX_BYTES: usize = 32 * MIB as usize;
+/// How long plain calls that only read may be ahead of their records.
+pub const SERIES_LAG_MS: u64 = 100;
+/// How long a session without an agent stays claimed by the process that made its last call.
+pub const SERIES_REST_MS: u64 = 1_000;
+/// How long a plain call waits for a session that another process has.
+pub const SERIES_CLAIM_MS: u64 = 10_000;
 /// Longest name of a tool at the MCP door: `plugin__tool`. Some clients put a prefix of their own before it and stop at 64.
 pub const MCP_NAME_MAX_CHARS: usize = 48;
 /// Largest message to the MCP door: a line, or a body over HTTP (M14). The largest arguments fit in.

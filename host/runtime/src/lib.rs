@@ -20,4 +20,4 @@ pub use outside::{Outside, OutsideCall};
 pub use plugin::Plugin;
 pub use quota::Quota;
 pub use remit_core as core;
-pub use session::{Patience, Ran, RunRequest, Seen, TurnEnd, Verdict};
+pub use session::{CallEnd, Patience, Ran, RunRequest, Seen, TurnEnd, Verdict};

@@ -4,7 +4,7 @@ use remit_core::{
     Error,
     id::WaitId,
     identity::Role,
-    plugin::text::visible_lines,
+    plugin::{NO_AGENT, text::visible_lines},
     store::{WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::Verdict;
@@ -146,7 +146,8 @@ fn print_row(wait: &WaitRow) {
 
 fn print_wait(wait: &WaitRow) {
     output::line(&format!("{HEAD}{}{HEAD:#}  {}", wait.id, state(wait)));
-    output::line(&format!("  asked by   `{}` in {}, for {}", wait.agent, wait.session, wait.principal));
+    let agent = if wait.agent == NO_AGENT { "a plain call".to_owned() } else { format!("`{}`", wait.agent) };
+    output::line(&format!("  asked by   {agent} in {}, for {}", wait.session, wait.principal));
     if wait.caller.is_some() {
         output::line(&format!("  called as  {}", chain(wait.caller.as_ref(), &wait.agent)));
     }

@@ -10,6 +10,7 @@ use std::{
 use remit_core::{
     Error,
     grant::{Denial, Grants, line},
+    id::SessionId,
     identity::Role,
     limit::ARGUMENTS_MAX_BYTES,
     plugin::text::visible_lines,
@@ -20,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     Exit,
-    commands::{add, answer},
+    commands::{add, answer, call_session::InSession},
     error::{exit_of_call, with_hints},
     opened, output,
 };
@@ -33,6 +34,7 @@ use crate::{
 /// Examples:
 ///   remit call files search '{"path": "/docs", "pattern": "lock"}'
 ///   remit call ./greet.wasm greet '{"name": "Ada"}'
+///   remit call mail send '{"to": "ada@example.com"}' --session desk --key monday
 ///   remit call ./fetch.wasm get '{"url": "https://example.com/"}' --grant 'http GET https://example.com/'
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -46,7 +48,10 @@ pub struct Call {
     /// Grant this for the one call: a capability and its scope
     #[arg(long, value_name = "GRANT")]
     grant: Vec<String>,
-    /// A key that names the call's effect for outside systems
+    /// Make the call in this session, by its id or by a name of yours, which makes it where there is none
+    #[arg(long, value_name = "ID|NAME")]
+    session: Option<String>,
+    /// Names the call: in a session, the same key gives the recorded result; without one, it names the effect for outside systems
     #[arg(long)]
     key: Option<String>,
     /// Say yes where the project asks for an approval of this call
@@ -58,6 +63,8 @@ pub struct Call {
 struct Target {
     host: Host,
     plugin: remit_runtime::Plugin,
+    /// What else the project serves, for calls of a session that were cut off.
+    others: Vec<remit_runtime::Plugin>,
     /// The folder that paths in grants start from.
     root: PathBuf,
     /// The project's name.
@@ -73,7 +80,7 @@ impl super::Run {
         for grant in &arguments.grant {
             grants.merge(line::parse_pair(grant)?)?;
         }
-        let Target { host, mut plugin, root, project, revoked } = self.target(&arguments.plugin)?;
+        let Target { host, mut plugin, others, root, project, revoked } = self.target(&arguments.plugin, arguments.session.is_some())?;
         if plugin.kind.is_outside() && grants != Grants::default() {
             let error = Error::invalid(format!("`{}` is an outside server and cannot be held to grants", plugin.name));
             return Err(error.hint("leave --grant out; what it is given stands in its table in `remit.toml`").into());
@@ -88,33 +95,47 @@ impl super::Run {
             }
         };
         let text = self.text(arguments.arguments.as_deref())?;
-        let approved = !plugin.asks(&tool) || self.asked(&plugin, &tool, &text, arguments.yes)?;
+        let in_session = arguments.session.is_some();
+        let approved = !plugin.asks(&tool) || (!in_session && self.asked(&plugin, &tool, &text, arguments.yes)?);
         let name = plugin.name.to_string();
         let promised = plugin.definitions.iter().any(|one| one.name == tool && one.output_schema.is_some());
-        if let Some((_, error)) = host.load(Project { name: project.clone(), root, plugins: vec![plugin] }).pop() {
+        let plugins = std::iter::once(plugin).chain(others).collect();
+        if let Some((_, error)) =
+            host.load(Project { name: project.clone(), root, plugins }).into_iter().find(|(out, _)| out.as_str() == name)
+        {
             return Err(error.into());
         }
         let mut context = host.context(self.environment.principal.clone(), Role::Owner)?;
-        context.idempotency_key = arguments.key;
         context.time_zone.clone_from(&self.environment.time_zone);
         let request = Request { approved, events: Some(Arc::new(show)), ..Request::new(&project, &name, &tool, &text) };
+        if let Some(session) = &arguments.session {
+            let asked = InSession { host: &host, context: &context, request: &request, session, key: arguments.key.as_deref() };
+            return self.call_in(&asked, arguments.yes, promised, &revoked);
+        }
+        context.idempotency_key = arguments.key;
         let outcome = self.block_on(async { Ok(host.call(&context, &request).await) })?;
-        if self.global.json { print_json(outcome, promised) } else { Ok(print(&outcome, &revoked)) }
+        if self.global.json { print_json(outcome, promised, None) } else { Ok(print(&outcome, &revoked)) }
     }
 
-    fn target(&self, plugin: &str) -> anyhow::Result<Target> {
+    fn target(&self, plugin: &str, in_session: bool) -> anyhow::Result<Target> {
+        if is_path(plugin) && in_session {
+            let error = Error::invalid("a session belongs to a project, and a component that is named by its path to none");
+            return Err(error.hint("add it to the project first: remit add PATH").into());
+        }
         if is_path(plugin) {
             let host = self.host()?;
             let plugin = opened::plugin_from_file(self, &host, &self.environment.cwd.join(plugin))?;
             let (root, project) = (self.environment.cwd.clone(), "command-line".to_owned());
-            return Ok(Target { host, plugin, root, project, revoked: BTreeSet::new() });
+            return Ok(Target { host, plugin, others: Vec::new(), root, project, revoked: BTreeSet::new() });
         }
         let project = self.open_trusted()?;
         let plugin = self.approved(&project, project.plugin(plugin)?)?;
         // The store is opened for those who have something in it.
-        let host = if plugin.granted.kv.is_some() { self.session_host(&project)? } else { self.host_for(Some(&project))? };
+        let stored = plugin.granted.kv.is_some() || in_session;
+        let host = if stored { self.session_host(&project)? } else { self.host_for(Some(&project))? };
+        let others = if in_session { self.others(&project, plugin.name.as_str()) } else { Vec::new() };
         let revoked = project.revoked(&plugin.name);
-        Ok(Target { host, plugin, root: project.root, project: project.project.name, revoked })
+        Ok(Target { host, plugin, others, root: project.root, project: project.project.name, revoked })
     }
 
     /// The arguments as text, from where they are.
@@ -147,7 +168,7 @@ impl super::Run {
     }
 
     /// Whether a person says yes to this very call.
-    fn asked(&self, plugin: &remit_runtime::Plugin, tool: &str, arguments: &str, yes: bool) -> anyhow::Result<bool> {
+    pub(super) fn asked(&self, plugin: &remit_runtime::Plugin, tool: &str, arguments: &str, yes: bool) -> anyhow::Result<bool> {
         if yes || !output::interactive() {
             return Ok(yes);
         }
@@ -182,7 +203,7 @@ pub(super) fn show(event: Event) {
 }
 
 /// Prints an outcome for a person.
-fn print(outcome: &Outcome, revoked: &BTreeSet<String>) -> Exit {
+pub(super) fn print(outcome: &Outcome, revoked: &BTreeSet<String>) -> Exit {
     if !outcome.stdout.is_empty() {
         output::note(outcome.stdout.trim_end());
     }
@@ -227,7 +248,7 @@ pub(super) fn print_denial(denial: &Denial, revoked: &BTreeSet<String>) {
 }
 
 /// Prints an outcome in the shape of MCP's `CallToolResult`, with the hints, which are for people.
-fn print_json(outcome: Outcome, promised: bool) -> anyhow::Result<Exit> {
+pub(super) fn print_json(outcome: Outcome, promised: bool, session: Option<SessionId>) -> anyhow::Result<Exit> {
     let (exit, hints) = match &outcome.result {
         Ok(_) => (Exit::Done, Vec::new()),
         Err(error) => (exit_of_call(error, !outcome.denials.is_empty()), error.hints.clone()),
@@ -235,6 +256,9 @@ fn print_json(outcome: Outcome, promised: bool) -> anyhow::Result<Exit> {
     let mut document = shape::json(shape::result(outcome, promised))?;
     if let Some(error) = document.pointer_mut("/_meta/remit~1error") {
         add(error, "hints", json!(hints));
+    }
+    if let (Some(session), Some(meta)) = (session, document.pointer_mut("/_meta")) {
+        add(meta, "remit/session", json!(session));
     }
     output::json(&document);
     Ok(exit)

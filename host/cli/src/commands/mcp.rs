@@ -12,10 +12,7 @@ use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Toke
 use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
-use super::{
-    mcp_install::Install,
-    mcp_supply::{Supply, needs_store},
-};
+use super::{mcp_install::Install, mcp_supply::Supply};
 use crate::{Exit, output, signals::Working};
 
 /// Serve the project's tools and agents to an MCP client
@@ -27,6 +24,7 @@ use crate::{Exit, output, signals::Working};
 /// Examples:
 ///   remit mcp install claude-code
 ///   remit mcp --project ~/work/acme
+///   remit mcp --session desk
 ///   remit mcp --http 127.0.0.1:8123
 ///   remit mcp --http 127.0.0.1:8123 --host tools.example.com
 #[derive(Debug, clap::Args)]
@@ -35,6 +33,9 @@ pub struct Mcp {
     /// Serve over HTTP at this address of this machine; port 0 is any that is free
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Make all calls in this session, by its id or by a name of yours, which makes it where there is none
+    #[arg(long, value_name = "ID|NAME")]
+    session: Option<String>,
     /// A name that clients know the server by, where a reverse proxy stands before it; every client needs a key then
     #[arg(long = "host", value_name = "NAME", requires = "http")]
     hosts: Vec<String>,
@@ -62,14 +63,9 @@ impl super::Run {
     fn mcp_serve(&self, arguments: &Mcp) -> anyhow::Result<Exit> {
         let project = self.open_trusted()?;
         let entrance = arguments.http.as_ref().map(|address| Entrance::new(&project, address, arguments)).transpose()?;
-        let mut builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS);
-        let stored = project.project.plugins.values().any(needs_store);
-        if stored {
-            let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
-            let state = project.state.clone();
-            builder = builder.kv(store.clone()).sessions(store).components(Arc::new(move |digest: &Digest| state.component(digest)));
-        }
-        let host = builder.build()?;
+        let (store, state) = (Arc::new(Sqlite::open(&project.state.sessions()?)?), project.state.clone());
+        let builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS).kv(store.clone()).sessions(store);
+        let host = builder.components(Arc::new(move |digest: &Digest| state.component(digest))).build()?;
         let (offers, catalog) = watch::channel(Arc::default());
         let (accepting, accept_client) = watch::channel(project.project.approvals.accept_client);
         let door = Door::new(Setup {
@@ -77,12 +73,12 @@ impl super::Run {
             project: project.project.name.clone(),
             principal: self.environment.principal.clone(),
             time_zone: self.environment.time_zone.clone(),
+            session: arguments.session.clone(),
             catalog,
             accept_client,
-            keeps_sessions: stored,
             seal: project.state.door_key()?.to_vec(),
         });
-        let mut supply = Supply::new(self, host, project, offers, accepting, stored);
+        let mut supply = Supply::new(self, host, project, offers, accepting);
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
         let runtime = runtime.context("the async runtime cannot be started")?;

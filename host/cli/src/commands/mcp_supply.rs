@@ -23,8 +23,6 @@ pub struct Supply<'a> {
     members: watch::Sender<Arc<Members>>,
     /// Whether the project takes approvals from a client's person.
     accepting: watch::Sender<bool>,
-    /// Whether sessions and key-value data can be kept.
-    stored: bool,
     /// What is left out, and why.
     out: BTreeMap<String, String>,
     plugins: usize,
@@ -40,10 +38,9 @@ impl<'a> Supply<'a> {
         project: OpenProject,
         offers: watch::Sender<Arc<Catalog>>,
         accepting: watch::Sender<bool>,
-        stored: bool,
     ) -> Self {
         let members = watch::Sender::default();
-        let mut supply = Self { run, host, project, offers, members, accepting, stored, out: BTreeMap::new(), plugins: 0 };
+        let mut supply = Self { run, host, project, offers, members, accepting, out: BTreeMap::new(), plugins: 0 };
         supply.load(supply.admitted(|project, plugin| project.locked(plugin)));
         supply
     }
@@ -144,11 +141,6 @@ impl<'a> Supply<'a> {
     /// `plugin` as it was approved; its component is read at its first call, and has to be the approved one then.
     fn plugin(&self, plugin: &Plugin, locked: LockedPlugin) -> anyhow::Result<remit_runtime::Plugin> {
         self.run.has_secrets(plugin)?;
-        if needs_store(plugin) && !self.stored {
-            let why = if plugin.agent { "it is the first agent, and came" } else { "it was granted `kv`" };
-            let error = Error::unavailable(format!("`{}` is not loaded: {why} after the start", plugin.name));
-            return Err(error.hint("start `remit mcp` anew").into());
-        }
         Ok(remit_runtime::Plugin {
             name: plugin.name.clone(),
             source: Source::File(self.project.artefact_path(plugin)?),
@@ -185,11 +177,6 @@ impl<'a> Supply<'a> {
             changed
         });
     }
-}
-
-/// Whether something of `plugin` is kept: the sessions of an agent, or key-value data.
-pub fn needs_store(plugin: &Plugin) -> bool {
-    plugin.agent || plugin.grants.kv.is_some()
 }
 
 /// What was approved of `plugin`, when that is what is there.

@@ -4,6 +4,7 @@ mod approval;
 mod backup;
 mod build;
 mod call;
+mod call_session;
 mod completions;
 mod demo;
 mod demo_session;

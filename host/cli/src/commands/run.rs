@@ -6,7 +6,7 @@ use remit_core::{
     Error, Kind,
     id::SessionId,
     identity::{Context, Role},
-    plugin::{Digest, text::visible_lines},
+    plugin::{Digest, NO_AGENT, text::visible_lines},
     store::{Caller, SessionRow, Status, WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::{Host, Patience, Project, Ran, RunRequest, TurnEnd, project::OpenProject};
@@ -163,17 +163,34 @@ impl super::Run {
         let host = self.session_host(project)?;
         let mut plugins = vec![self.approved(project, agent)?];
         // All of them: agents may call agents, and tools may call tools, that this one itself may not call.
-        for plugin in project.project.plugins.values().filter(|plugin| plugin.name != agent.name) {
-            match self.approved(project, plugin) {
-                Ok(plugin) => plugins.push(plugin),
-                Err(error) => output::note(&format!("{WARN}`{}` is left out{WARN:#}: {error:#}", plugin.name)),
-            }
-        }
+        plugins.extend(self.others(project, agent.name.as_str()));
         let refused = host.load(Project { name: project.project.name.clone(), root: project.root.clone(), plugins });
         match refused.into_iter().next() {
             Some((_, error)) => Err(error.into()),
             None => Ok(host),
         }
+    }
+
+    /// What the project serves besides `name`, as far as it is approved.
+    pub(super) fn others(&self, project: &OpenProject, name: &str) -> Vec<remit_runtime::Plugin> {
+        let mut plugins = Vec::new();
+        for plugin in project.project.plugins.values().filter(|plugin| plugin.name.as_str() != name) {
+            match self.approved(project, plugin) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(error) => output::note(&format!("{WARN}`{}` is left out{WARN:#}: {error:#}", plugin.name)),
+            }
+        }
+        plugins
+    }
+
+    /// A host on the project's sessions with all that it serves, for sessions without an agent.
+    pub(super) fn tools_host(&self, project: &OpenProject) -> anyhow::Result<Host> {
+        let host = self.session_host(project)?;
+        let plugins = self.others(project, NO_AGENT);
+        for (name, error) in host.load(Project { name: project.project.name.clone(), root: project.root.clone(), plugins }) {
+            output::note(&format!("{WARN}`{name}` is left out{WARN:#}: {error:#}"));
+        }
+        Ok(host)
     }
 
     /// The project and a host on its sessions, for commands that run no agent.

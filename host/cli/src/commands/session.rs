@@ -5,6 +5,7 @@ use std::time::Duration;
 use remit_core::{
     id::SessionId,
     identity::{Context, Principal, Role},
+    plugin::NO_AGENT,
     store::{Called, SessionFilter, SessionRow, Status},
 };
 use remit_runtime::{Host, Patience, RunRequest};
@@ -137,7 +138,7 @@ impl super::Run {
         if self.global.json {
             output::json(&json!(rows));
         } else if rows.is_empty() {
-            output::note("no sessions; to begin one: remit run AGENT INPUT");
+            output::note("no sessions; to begin one: remit run AGENT INPUT   or: remit call PLUGIN TOOL --session NAME");
         } else {
             rows.iter().for_each(print_row);
         }
@@ -150,6 +151,9 @@ impl super::Run {
         let context = host.context(self.environment.principal.clone(), Role::Owner)?;
         let row = self.block_on(async { Ok(host.session(&context, &project.project.name, id).await?) })?;
         drop(host);
+        if row.agent == NO_AGENT {
+            return self.calls_resume(&project, id, arguments.component.as_deref());
+        }
         let host = self.agent_host(&project, &row.agent)?;
         if let Some(component) = &arguments.component {
             self.block_on(async { Ok(host.retry(&context, &project.project.name, id, component).await?) })?;

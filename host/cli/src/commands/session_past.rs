@@ -10,7 +10,7 @@ use remit_core::{
     identity::Role,
     journal::Record,
     limit::{IMPORT_CONTENT_MAX_BYTES, RECORD_MAX_BYTES},
-    plugin::Digest,
+    plugin::{Digest, NO_AGENT},
 };
 use remit_runtime::session::Content;
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ impl super::Run {
         let row = self.block_on(async { Ok(host.session(&context, name, id).await?) })?;
         drop(host);
         // The agent is loaded, so that the new session is pinned to the component that is served now.
-        let host = self.agent_host(&project, &row.agent)?;
+        let host = if row.agent == NO_AGENT { self.session_host(&project)? } else { self.agent_host(&project, &row.agent)? };
         let fork = self.block_on(async { Ok(host.fork(&context, name, id, arguments.at).await?) })?;
         self.print_new(&fork, &format!("forked from {id}"));
         Ok(Exit::Done)

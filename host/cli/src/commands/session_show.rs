@@ -12,7 +12,7 @@ use remit_core::{
     id::SessionId,
     identity::Role,
     journal::{Body, Outcome, Past, Record, Wait},
-    plugin::text::visible,
+    plugin::{NO_AGENT, text::visible},
     store::{Called, SessionFilter, SessionRow, Status},
 };
 use serde_json::json;
@@ -101,7 +101,8 @@ fn print_past(past: &Past, json: bool) {
 }
 
 fn print_head(row: &SessionRow) {
-    output::line(&format!("{HEAD}{}{HEAD:#}  {}  `{}` for {}", row.id, status(row), row.agent, row.principal));
+    let agent = if row.agent == NO_AGENT { "plain calls".to_owned() } else { format!("`{}`", row.agent) };
+    output::line(&format!("{HEAD}{}{HEAD:#}  {}  {agent} for {}", row.id, status(row), row.principal));
     let detail = match (row.detail.as_str(), row.status) {
         ("", _) => String::new(),
         (by, Status::Killed) => format!(", killed {}", visible(by, 400)),

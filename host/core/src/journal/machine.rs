@@ -2,6 +2,7 @@
 
 mod end;
 mod load;
+mod series;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 

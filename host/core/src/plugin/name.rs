@@ -5,6 +5,9 @@ use crate::{Error, Result, limit::PLUGIN_NAME_MAX_CHARS};
 /// What agents are called under, as `agents/NAME`: no plugin and no agent has this name.
 pub const AGENTS: &str = "agents";
 
+/// What stands in place of an agent's name where a session has none: its turns are plain calls of tools. No plugin has this name.
+pub const NO_AGENT: &str = "-";
+
 /// A plugin's name in its project: lowercase letters, digits, `-` and single `_`, starting with a letter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PluginName(String);

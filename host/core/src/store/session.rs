@@ -198,6 +198,8 @@ pub struct TurnClose {
     pub left_by: Option<Component>,
     /// The plugins whose workspace the turn wrote → the trees that it left.
     pub workspaces: BTreeMap<String, Blob>,
+    /// Whether what waits goes on waiting, for a later turn.
+    pub leaves_waits: bool,
 }
 
 /// A session that begins with records which were made elsewhere: a fork, or an export that is taken back.
@@ -247,9 +249,11 @@ pub struct Append {
     pub opened: Vec<OpenWait>,
     /// Waits that these records take: they are decided, or end by themselves.
     pub used: Vec<WaitId>,
+    /// Keys of calls, each with the first of these records that it names; one that named another call names this one from now on.
+    pub named: Vec<(String, u64)>,
     /// The turn that these records start.
     pub open: Option<TurnOpen>,
-    /// The end of the turn. Waits that it did not take are cancelled with it.
+    /// The end of the turn. Waits that it did not take are cancelled with it, unless it leaves them.
     pub close: Option<TurnClose>,
     /// Pieces to be kept for the session: those of `outputs`, and of trees that `close` names.
     pub content: Vec<Vec<u8>>,
@@ -271,6 +275,7 @@ impl Append {
             records: Vec::new(),
             opened: Vec::new(),
             used: Vec::new(),
+            named: Vec::new(),
             open: None,
             close: None,
             content: Vec::new(),
@@ -363,7 +368,7 @@ pub trait SessionStore: Send + Sync {
     /// `not-found` when there is no such session; `host` when the store failed.
     fn output_get(&self, id: SessionId, output: Digest) -> Later<'_, Option<Blob>>;
 
-    /// The first record of the turn that was started with `key`.
+    /// The first record of the turn that was started with `key`, or of the call that it names.
     ///
     /// # Errors
     /// `host` when the store failed.

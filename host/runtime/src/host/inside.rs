@@ -4,15 +4,30 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use remit_core::{
     Error, Result,
-    identity::Principal,
+    grant::Denial,
+    id::CallId,
+    identity::{Context, Principal},
     limit::HALT_LOOK_MS,
     plugin::{Effect, text::visible},
     store::SessionStore,
 };
 use tokio::sync::watch;
 
-use super::{Inner, Request};
-use crate::{capability::Services, plugin::Loaded, session::Agents};
+use super::{Inner, Outcome, Request, running::Running};
+use crate::{
+    capability::Services,
+    output::Output,
+    plugin::Loaded,
+    session::{Agents, AllSeries},
+};
+
+impl Outcome {
+    /// How a call ended for which nothing ran now.
+    pub(crate) fn unrun(call: CallId, result: Result<Output>, denials: Vec<Denial>) -> Self {
+        let (metering, stdout, stderr) = Default::default();
+        Self { call, result, denials, metering, backtrace: Vec::new(), stdout, stderr }
+    }
+}
 
 impl Inner {
     /// Bytes that the plugin of `request` may give as a result.
@@ -21,6 +36,17 @@ impl Inner {
     /// `not-found`.
     pub(crate) fn output_bytes(&self, request: &Request<'_>) -> Result<usize> {
         Ok(self.find_plugin(request)?.1.spec.limits.output_bytes())
+    }
+
+    /// A call that was refused before it was made, with its line in the audit log.
+    pub(crate) fn refuse(&self, context: &Context, request: &Request<'_>, error: Error, denials: Vec<Denial>) -> Outcome {
+        let result = self.audit(context, request, &Running::default(), &denials, Err(error));
+        Outcome::unrun(context.call, result, denials)
+    }
+
+    /// The plain calls of sessions.
+    pub(crate) fn series(&self) -> &AllSeries {
+        &self.series
     }
 
     pub(crate) fn services(&self) -> &Services {

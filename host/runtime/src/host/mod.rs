@@ -42,7 +42,7 @@ use crate::{
     outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     quota::Quotas,
-    session::{Agents, too_deep},
+    session::{Agents, AllSeries, too_deep},
 };
 
 /// Runs tools. Cheap to clone; every clone is the same host.
@@ -115,6 +115,7 @@ pub(crate) struct Inner {
     /// What runs agents, made when the first one is run.
     agents: OnceLock<Result<Agents>>,
     agent_settings: Settings,
+    series: AllSeries,
     stopping: watch::Sender<bool>,
     killed: watch::Sender<bool>,
 }
@@ -235,6 +236,7 @@ impl Host {
             self.0.killed.send_replace(true);
             self.0.stopping.closed().await;
         }
+        self.rest().await;
     }
 }
 
@@ -261,6 +263,7 @@ impl Inner {
             projects: RwLock::default(),
             agents: OnceLock::new(),
             agent_settings,
+            series: AllSeries::default(),
             stopping,
             killed,
         }

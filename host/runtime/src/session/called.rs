@@ -64,8 +64,9 @@ impl Inner {
 impl Turn {
     /// What the chain up to this agent may call: what it could when the turn began, and by the rights of now.
     pub(super) fn held(&self) -> Held {
+        let Some(agent) = &self.agent else { return Held::default() };
         let start = self.journal.machine().turn().held.clone();
-        Held::since(start, &self.agent, &self.principal, &self.role, |agent| self.host.holder(&self.project, agent))
+        Held::since(start, agent, &self.principal, &self.role, |agent| self.host.holder(&self.project, agent))
     }
 
     /// Runs the turn of a called agent, or goes on with it. `Stop::Waiting` where that turn waits.
@@ -121,7 +122,7 @@ impl Turn {
             Some(caller) => (caller.root, caller.root_turn),
             None => (session, self.journal.machine().began_seq()),
         };
-        let chain = self.delegation.iter().chain([&self.agent]).cloned().collect();
+        let chain = self.delegation.iter().chain(&self.agent).cloned().collect();
         Caller { session, key: key.to_owned(), root, root_turn, chain }
     }
 

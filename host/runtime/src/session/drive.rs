@@ -161,9 +161,9 @@ impl Drive<'_> {
         Ok(Turn {
             grace: Grace::new(Duration::from_millis(machine.turn().grace_ms)),
             host: self.host.clone(),
-            journal: Journal::new(row, self.store.clone(), clock, machine, open),
+            journal: Arc::new(Journal::new(row, self.store.clone(), clock, machine, open)),
             project: row.project.clone(),
-            agent: spec.name.to_string(),
+            agent: Some(spec.name.to_string()),
             principal: row.principal.clone(),
             role: self.context.role.clone(),
             delegation,
@@ -382,20 +382,14 @@ impl Drive<'_> {
 
     /// Takes what the turn left in workspaces into the content of the session. A turn that does not come to its end leaves nothing yet.
     async fn capture(&self, turn: &Arc<Turn>) -> Result<Captured> {
-        let Some(workspaces) = self.host.services().workspaces.as_ref().filter(|_| !turn.journal.machine().replaying()) else {
+        if self.host.services().workspaces.is_none() || turn.journal.machine().replaying() {
             return Ok(Captured::default());
-        };
+        }
         // What the agent let go of may still be writing.
         if let Err(Stop::Host(error)) = turn.groups_ended().await {
             return Err(error);
         }
-        let (id, epoch) = (self.claim.row.id, self.claim.row.epoch);
-        let mut captured = workspaces.capture(&self.claim.row.project, id, turn.journal.place(), epoch, &self.store).await?;
-        if !captured.trees.is_empty() {
-            turn.journal.machine().captured(captured.trees.clone(), turn.journal.now())?;
-            turn.journal.leaves(std::mem::take(&mut captured.content)).await;
-        }
-        Ok(captured)
+        turn.journal.capture(self.host.services(), &self.claim.row.project).await
     }
 
     /// Ends when the session is no longer this process's to run.

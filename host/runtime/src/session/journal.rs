@@ -11,10 +11,12 @@ use remit_core::{
     content::Blob,
     id::{SessionId, WaitId},
     identity::TurnPlace,
-    journal::Machine,
+    journal::{Machine, Outcome, ToolCall, Wait},
     plugin::Digest,
-    store::{Append, OpenWait, SessionRow, SessionStore, Status, TurnClose, TurnOpen},
+    store::{Append, OpenWait, SessionRow, SessionStore, Status, TurnClose, TurnOpen, WaitKind},
 };
+
+use crate::{capability::Services, workspace::Captured};
 
 /// A turn's journal, under one claim of its session.
 pub(super) struct Journal {
@@ -34,6 +36,7 @@ struct Beside {
     open: Option<TurnOpen>,
     opened: Vec<OpenWait>,
     used: Vec<WaitId>,
+    named: Vec<(String, u64)>,
     content: Vec<Vec<u8>>,
     outputs: BTreeMap<Digest, Blob>,
 }
@@ -95,14 +98,63 @@ impl Journal {
         self.clock.now()
     }
 
-    /// Opens a wait with the next records.
-    pub(super) async fn opens(&self, wait: OpenWait) {
-        self.beside.lock().await.opened.push(wait);
+    /// Opens a wait with the next records, which `key` names; returns what it is for.
+    ///
+    /// # Errors
+    /// `limit`.
+    pub(super) async fn opens(&self, wait: Wait, key: Option<&str>) -> Result<String> {
+        let mut beside = self.beside.lock().await;
+        let mut machine = self.machine();
+        let (due, seq) = (wait.due(), machine.next_seq());
+        let op = machine.begin_wait(wait.clone(), self.now())?;
+        let (id, kind, title, details, call) = match wait {
+            Wait::Approval { id, title, details, call, .. } => (id, WaitKind::Approval, title, details, call),
+            Wait::Input { id, prompt } => (id, WaitKind::Input, prompt, String::new(), None),
+            Wait::Timer { id, due } => (id, WaitKind::Timer, format!("until {due}"), String::new(), None),
+        };
+        let detail = title.clone();
+        beside.opened.push(OpenWait { id, op, kind, title, details, call, due });
+        beside.named.extend(key.map(|key| (key.to_owned(), seq)));
+        Ok(detail)
     }
 
     /// Takes the decision of a wait with the next records.
     pub(super) async fn uses(&self, wait: WaitId) {
         self.beside.lock().await.used.push(wait);
+    }
+
+    /// Records that a call begins, which `key` names with the next records.
+    ///
+    /// # Errors
+    /// `limit`.
+    pub(super) async fn begins(&self, call: ToolCall, key: Option<&str>) -> Result<u32> {
+        // No write takes the record alone.
+        let mut beside = match key {
+            Some(_) => Some(self.beside.lock().await),
+            None => None,
+        };
+        let mut machine = self.machine();
+        let seq = machine.next_seq();
+        let op = machine.begin_call(call, self.now())?;
+        if let (Some(beside), Some(key)) = (&mut beside, key) {
+            beside.named.push((key.to_owned(), seq));
+        }
+        Ok(op)
+    }
+
+    /// Records a wait that was opened before, and how it ended; takes the decision, and has `key` name it, with the next records.
+    ///
+    /// # Errors
+    /// `limit`.
+    pub(super) async fn ends_wait(&self, wait: Wait, outcome: Outcome, key: Option<&str>) -> Result<()> {
+        let mut beside = self.beside.lock().await;
+        let mut machine = self.machine();
+        let (id, seq) = (wait.id(), machine.next_seq());
+        let op = machine.begin_wait(wait, self.now())?;
+        machine.end(op, outcome, self.now())?;
+        beside.used.push(id);
+        beside.named.extend(key.map(|key| (key.to_owned(), seq)));
+        Ok(())
     }
 
     /// Keeps a result with the next records. To be called before its record is made, so that no write takes that one alone.
@@ -114,13 +166,24 @@ impl Journal {
     }
 
     /// Keeps the trees that the turn leaves, with its end.
-    pub(super) async fn leaves(&self, content: Vec<Vec<u8>>) {
+    async fn leaves(&self, content: Vec<Vec<u8>>) {
         self.beside.lock().await.content.extend(content);
     }
 
     /// Where the turn stands.
     pub(super) fn place(&self) -> TurnPlace {
         TurnPlace { branch: self.branch, seq: self.machine().began_seq() }
+    }
+
+    /// Takes what the turn left in workspaces into the content of the session.
+    pub(super) async fn capture(&self, services: &Services, project: &str) -> Result<Captured> {
+        let Some(workspaces) = &services.workspaces else { return Ok(Captured::default()) };
+        let mut captured = workspaces.capture(project, self.session, self.place(), self.epoch, &self.store).await?;
+        if !captured.trees.is_empty() {
+            self.machine().captured(captured.trees.clone(), self.now())?;
+            self.leaves(std::mem::take(&mut captured.content)).await;
+        }
+        Ok(captured)
     }
 
     /// Writes what has to be added. Durable on return.
@@ -134,11 +197,11 @@ impl Journal {
         if records.is_empty() && beside.used.is_empty() && !changes {
             return Ok(());
         }
-        let Beside { open, opened, used, content, outputs } = std::mem::take(&mut *beside);
+        let Beside { open, opened, used, named, content, outputs } = std::mem::take(&mut *beside);
         let at = self.now();
         let (session, epoch) = (self.session, self.epoch);
         let Standing { status, detail, close } = standing;
-        let append = Append { session, epoch, at, records, opened, used, open, close, content, outputs, status, detail };
+        let append = Append { session, epoch, at, records, opened, used, named, open, close, content, outputs, status, detail };
         self.store.session_append(append).await
     }
 }

@@ -16,7 +16,9 @@ mod journal;
 mod look;
 mod outputs;
 mod owned;
+mod plain;
 mod queue;
+mod series;
 mod stop;
 mod turn;
 mod wasi;
@@ -42,7 +44,9 @@ pub use content::{Content, Named};
 use decided::About;
 use drive::records;
 pub use look::Seen;
+pub use plain::CallEnd;
 use queue::Asked;
+pub(crate) use series::AllSeries;
 pub(crate) use turn::too_deep;
 
 use crate::{

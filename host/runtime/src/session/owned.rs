@@ -20,11 +20,16 @@ impl Owned {
         Ok(Self { claim: store.session_claim(id).await?, store: store.clone(), released: false })
     }
 
-    /// Does `work` as the owner, and gives the session back.
-    pub(super) async fn during<T>(mut self, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
-        let done = work(&self).await;
+    /// Gives the session back.
+    pub(super) async fn release(mut self) -> Result<()> {
         self.released = true;
-        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await?;
+        self.store.session_release(self.claim.row.id, self.claim.row.epoch).await
+    }
+
+    /// Does `work` as the owner, and gives the session back.
+    pub(super) async fn during<T>(self, work: impl AsyncFnOnce(&Self) -> Result<T>) -> Result<T> {
+        let done = work(&self).await;
+        self.release().await?;
         done
     }
 }

@@ -17,7 +17,7 @@ use remit_core::{
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
     limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
     plugin::{Effect, text::visible_lines},
-    store::{Caller, OpenWait, WaitKind},
+    store::Caller,
 };
 use tokio::sync::Notify;
 
@@ -38,9 +38,10 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(200);
 /// What the host functions of one turn share, also with the calls of its groups.
 pub(crate) struct Turn {
     pub(super) host: Arc<Inner>,
-    pub(super) journal: Journal,
+    pub(super) journal: Arc<Journal>,
     pub(super) project: String,
-    pub(super) agent: String,
+    /// Whose turn it is; none where the host itself makes the calls that it is asked for.
+    pub(super) agent: Option<String>,
     pub(super) principal: Principal,
     pub(super) role: Role,
     pub(super) delegation: Vec<String>,
@@ -238,7 +239,7 @@ impl Turn {
     }
 
     /// The key of the operation that comes next.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let machine = self.journal.machine();
         format!("{}.{}.{}.{}", self.journal.session, self.journal.branch, machine.began_seq(), machine.next_op())
     }
@@ -261,7 +262,7 @@ impl Turn {
         let (plugin, tool) = call.tool.split_once('/').unwrap_or((&call.tool, ""));
         let mut context = self.host.context(self.principal.clone(), self.role.clone()).map_err(Stop::Host)?;
         context.delegation.clone_from(&self.delegation);
-        context.delegation.push(self.agent.clone());
+        context.delegation.extend(self.agent.clone());
         context.held = self.held();
         (context.session, context.turn) = (Some(self.journal.session), Some(self.journal.place()));
         context.idempotency_key = Some(call.key.clone());
@@ -287,12 +288,16 @@ impl Turn {
 
     /// Ends when the turn may not go on for now.
     pub(super) async fn until_halted(&self) -> Error {
-        self.host.until_halted(&self.principal, &self.agent).await
+        match &self.agent {
+            Some(agent) => self.host.until_halted(&self.principal, agent).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Why the turn itself may not go on for now.
     fn halted(&self) -> Option<Error> {
-        let reason = self.host.halted(&self.principal, &self.agent).transpose()?;
+        // A plain call has no turn that could go on: it is refused itself.
+        let reason = self.host.halted(&self.principal, self.agent.as_deref()?).transpose()?;
         Some(reason.map_or_else(|error| error, |reason| Error::unavailable(format!("the turn goes on later: {reason}")).code("E-HALTED")))
     }
 
@@ -311,10 +316,16 @@ impl Turn {
 
     /// Asks a person about a call that the project wants approved.
     async fn ask(&self, call: ToolCall) -> Result<Outcome, Stop> {
-        let title = format!("`{}` wants to call `{}`", self.agent, call.tool);
-        let call = PendingCall { tool: call.tool, arguments: call.arguments, digest: call.digest };
-        let wait = self.approval(title, visible_lines(&call.arguments, QUESTION_MAX_BYTES), None, Some(call)).map_err(Stop::Host)?;
+        let wait = self.approval_of(call).map_err(Stop::Host)?;
         self.open(wait).await
+    }
+
+    /// The approval of a call.
+    pub(super) fn approval_of(&self, call: ToolCall) -> Result<Wait> {
+        let who = self.agent.clone().unwrap_or_else(|| self.principal.to_string());
+        let title = format!("`{who}` wants to call `{}`", call.tool);
+        let call = PendingCall { tool: call.tool, arguments: call.arguments, digest: call.digest };
+        self.approval(title, visible_lines(&call.arguments, QUESTION_MAX_BYTES), None, Some(call))
     }
 
     /// An approval that is asked for now.
@@ -329,15 +340,7 @@ impl Turn {
     }
 
     async fn open(&self, wait: Wait) -> Result<Outcome, Stop> {
-        let op = self.journal.machine().begin_wait(wait.clone(), self.journal.now()).map_err(Stop::Turn)?;
-        let due = wait.due();
-        let (id, kind, title, details, call) = match wait {
-            Wait::Approval { id, title, details, call, .. } => (id, WaitKind::Approval, title, details, call),
-            Wait::Input { id, prompt } => (id, WaitKind::Input, prompt, String::new(), None),
-            Wait::Timer { id, due } => (id, WaitKind::Timer, format!("until {due}"), String::new(), None),
-        };
-        let detail = title.clone();
-        self.journal.opens(OpenWait { id, op, kind, title, details, call, due }).await;
+        let detail = self.journal.opens(wait, None).await.map_err(Stop::Turn)?;
         self.journal.write(Standing::waiting(detail)).await.map_err(Stop::Host)?;
         Err(self.suspend().await)
     }
@@ -350,7 +353,7 @@ impl Turn {
     }
 
     /// How a wait that was begun ended, if it did: by a person, or by its time.
-    fn decision(&self, wait: &Wait) -> Option<Outcome> {
+    pub(super) fn decision(&self, wait: &Wait) -> Option<Outcome> {
         if let Some(outcome) = self.decided.lock().unwrap_or_else(PoisonError::into_inner).get(&wait.id()) {
             return Some(outcome.clone());
         }

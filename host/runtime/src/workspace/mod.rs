@@ -198,7 +198,7 @@ impl Workspaces {
 
 fn no_session(plugin: &str) -> Error {
     Error::denied(format!("the workspace of `{plugin}` is a session's, and this call belongs to no turn of one"))
-        .hint("let an agent call it: remit run AGENT INPUT")
+        .hint(format!("make the call in a session: remit call {plugin} TOOL --session NAME"))
         .hint(format!("or grant it a workspace of another scope: remit grant {plugin} workspace 'write scope=user'"))
 }
 

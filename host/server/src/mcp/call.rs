@@ -10,7 +10,7 @@ use remit_core::{
     limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
 };
 use remit_runtime::{
-    Request,
+    CallEnd, Request,
     capability::{Event, Events},
 };
 use rmcp::{
@@ -21,19 +21,31 @@ use rmcp::{
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{Door, Offer, Who, shape, visitor::Level};
+use super::{
+    Door, Offer, Who,
+    in_session::{self, InSession},
+    shape,
+    visitor::Level,
+};
+
+/// A request for a call.
+pub struct Asked<'a> {
+    pub who: &'a Who,
+    pub offer: &'a Offer,
+    pub arguments: JsonObject,
+    pub level: Option<Level>,
+    pub place: &'a InSession,
+}
 
 impl Door {
-    /// Calls the tool of `offer` for `who`. A client that takes its request back ends the guest, and so does the end of what let it in.
+    /// Calls the tool that is asked for, in the session that it belongs to. A client that takes its request back ends the guest, and so does
+    /// the end of what let it in.
     ///
     /// # Errors
     /// Only when the request was taken back, or the host has no randomness: whatever else fails is a result that a model can read.
     pub(super) async fn call(
         &self,
-        who: &Who,
-        offer: &Offer,
-        arguments: JsonObject,
-        level: Option<Level>,
+        Asked { who, offer, arguments, level, place }: Asked<'_>,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResult, ErrorData> {
         let setup = &self.0.setup;
@@ -44,16 +56,30 @@ impl Door {
         let arguments = Value::Object(arguments).to_string();
         let listener = Listener::new(&context, level, offer);
         let (events, told) = listener.channel();
+        let handle = context.meta.get(in_session::META).map(|handle| handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));
         let call = async {
             let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, &arguments) };
-            setup.host.call(&acting, &request).await
+            let session = match place.of_call(self, &acting, handle.as_deref(), &arguments).await {
+                Ok(session) => session,
+                Err(error) => return shape::failure(&error),
+            };
+            let mut shape = match session {
+                None => shape::result(setup.host.call(&acting, &request).await, offer.promises()),
+                Some(session) => match setup.host.call_in(&acting, &request, session, None).await {
+                    Ok(CallEnd::Ended(outcome)) => shape::result(*outcome, offer.promises()),
+                    Ok(CallEnd::Waiting(wait)) => shape::waiting(&wait, offer.promises()),
+                    Err(error) => shape::failure(&error),
+                },
+            };
+            in_session::tell(&mut shape, session);
+            shape
         };
         let work = listener.during(told, call);
         tokio::select! {
             biased;
             () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
             () = who.withdrawn() => Err(ErrorData::internal_error("what let this client in was withdrawn", None)),
-            outcome = work => Ok(shape::result(outcome, offer.promises())),
+            shape = work => Ok(shape),
         }
     }
 }

@@ -8,6 +8,7 @@ mod ask;
 mod call;
 mod catalog;
 mod http;
+mod in_session;
 mod jwks;
 mod lines;
 mod name;
@@ -67,12 +68,12 @@ pub struct Setup {
     pub principal: Principal,
     /// The user's time zone, an IANA name.
     pub time_zone: String,
+    /// The session that all calls are made in, by its id or name; `None` where each client has its own, or none.
+    pub session: Option<String>,
     /// What is offered. A change is told to the clients.
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Whether the project takes approvals and inputs from the person behind a client.
     pub accept_client: watch::Receiver<bool>,
-    /// Whether `host` keeps sessions.
-    pub keeps_sessions: bool,
     /// Seals what a client gives back with answers: at least 32 bytes that nobody else knows. The same ones after a restart let a client go on.
     pub seal: Vec<u8>,
 }
@@ -169,7 +170,8 @@ impl Door {
         write: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<()> {
         let owner = Arc::new(Who::owner(self.0.setup.principal.clone()));
-        let served = match serve_server(Visitor::new(self.clone(), Some(owner)), Lines::new(read, write)).await {
+        let visitor = Visitor::new(self.clone(), Some(owner)).with_session();
+        let served = match serve_server(visitor, Lines::new(read, write)).await {
             Ok(running) => match running.waiting().await {
                 Ok(QuitReason::Closed | QuitReason::Cancelled) => Ok(()),
                 Ok(other) => Err(Error::host("serving the client failed", format!("{other:?}"))),

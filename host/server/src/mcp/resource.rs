@@ -49,7 +49,7 @@ impl Door {
     pub(super) async fn resources(&self, acting: &Context, cursor: Option<&str>) -> std::result::Result<ListResourcesResult, ErrorData> {
         let stale = |_other| ErrorData::invalid_params("this list has changed: ask for it without a cursor", None);
         let before = cursor.map(str::parse).transpose().map_err(stale)?;
-        if !self.0.setup.keeps_sessions {
+        if !self.0.setup.host.keeps_sessions() {
             return Ok(ListResourcesResult::default());
         }
         let filter = SessionFilter {

@@ -6,6 +6,7 @@ use remit_core::{
         Definition, Effect,
         text::{visible, visible_lines},
     },
+    store::WaitRow,
 };
 use remit_runtime::{Content, Outcome, Output, output::Embedded};
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject, Resource, ResourceContents, Tool, ToolAnnotations};
@@ -70,6 +71,17 @@ pub fn result(outcome: Outcome, promised: bool) -> CallToolResult {
         shape.content.extend(refused.map(|denial| ContentBlock::text(format!("denied: {denial}"))));
     }
     shape.meta = Some(MetaObject(meta));
+    shape
+}
+
+/// A call that waits for a person's approval. The same call, made again, goes on once that is given.
+pub fn waiting(wait: &WaitRow, promised: bool) -> CallToolResult {
+    let text = format!("not called yet: a person has to approve it as `{}`. Make the very same call again once that is done", wait.id);
+    let mut shape = CallToolResult::error(vec![ContentBlock::text(text)]);
+    let waiting = json!({ "kind": "waiting", "approval": wait.id, "title": wait.title, "until": wait.due });
+    let meta = JsonObject::from_iter([("remit/waiting".to_owned(), waiting.clone())]);
+    shape.meta = Some(MetaObject(meta));
+    shape.structured_content = (!promised).then_some(waiting);
     shape
 }
 

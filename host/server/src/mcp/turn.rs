@@ -121,7 +121,7 @@ impl Door {
     /// A session of the principal's own. Another one's is not there.
     pub(super) async fn own_session(&self, acting: &Context, id: SessionId) -> Result<SessionRow> {
         let absent = || Error::not_found(format!("there is no session `{id}`"));
-        if !self.0.setup.keeps_sessions {
+        if !self.0.setup.host.keeps_sessions() {
             return Err(absent());
         }
         match self.0.setup.host.session(acting, &self.0.setup.project, id).await {

@@ -17,7 +17,7 @@ use rmcp::{
 };
 use tokio::task::AbortHandle;
 
-use super::{Door, Who, search, shape};
+use super::{Door, Who, call::Asked, in_session::InSession, search, shape};
 
 /// What a model that uses these tools should know.
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what its project granted. A result with `isError` and \
@@ -29,6 +29,7 @@ pub struct Visitor {
     door: Door,
     /// Who it is; none over HTTP, where each request says so.
     who: Option<Arc<Who>>,
+    calls: Arc<InSession>,
     /// The least severe lines that a client of the handshake era wants to read.
     level: Mutex<Level>,
     /// Tells a client of the handshake era of changes.
@@ -40,7 +41,13 @@ pub(super) type Level = rmcp::model::LoggingLevel;
 
 impl Visitor {
     pub fn new(door: Door, who: Option<Arc<Who>>) -> Self {
-        Self { door, who, level: Mutex::new(Level::Info), teller: Mutex::default() }
+        Self { door, who, calls: Arc::default(), level: Mutex::new(Level::Info), teller: Mutex::default() }
+    }
+
+    /// The same, with a session of its own for its calls.
+    pub fn with_session(mut self) -> Self {
+        self.calls = Arc::new(InSession::own());
+        self
     }
 
     /// Who makes a request. Over HTTP a session has one visitor, and each request of it what its own key allows.
@@ -73,7 +80,7 @@ impl Door {
         &self,
         who: &Arc<Who>,
         mut request: CallToolRequestParams,
-        level: Option<Level>,
+        (level, place): (Option<Level>, &InSession),
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let catalog = self.catalog();
@@ -88,7 +95,7 @@ impl Door {
                 request.arguments = Some(arguments);
                 self.call_agent(who, offer, request, level, context).await
             }
-            Ok((offer, arguments)) => self.call(who, offer, arguments, level, context).await.map(Into::into),
+            Ok((offer, arguments)) => self.call(Asked { who, offer, arguments, level, place }, context).await.map(Into::into),
             Err(error) => Ok(shape::failure(&error).into()),
         }
     }
@@ -142,8 +149,8 @@ impl ServerHandler for Visitor {
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        let (door, who, level) = (self.door.clone(), self.who(&context)?, self.level(&context));
-        let call = async move { door.called(&who, request, level, context).await };
+        let (door, who, level, place) = (self.door.clone(), self.who(&context)?, self.level(&context), self.calls.clone());
+        let call = async move { door.called(&who, request, (level, &place), context).await };
         self.door.apart(call).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a call was lost");
             Err(ErrorData::internal_error("the call was lost", None))

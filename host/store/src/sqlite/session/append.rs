@@ -51,6 +51,7 @@ pub(in crate::sqlite) fn append(connection: &Connection, append: &Append) -> Res
     } else if !in_turn {
         place.turn_seq = place.next_seq;
     }
+    name(connection, place.session, &append.named)?;
     content::put(connection, place.session, &append.content)?;
     content::add_outputs(connection, place.session, &append.outputs)?;
     wait::open(connection, place.session, &place.project, append)?;
@@ -227,6 +228,15 @@ fn start_turn(connection: &Connection, place: &mut Place, append: &Append, open:
     input::take(connection, place.session, key)
 }
 
+/// Has keys name calls.
+fn name(connection: &Connection, session: i64, named: &[(String, u64)]) -> Result<(), Failure> {
+    let sql = "INSERT INTO turns (session, key, seq) VALUES (?1, ?2, ?3) ON CONFLICT (session, key) DO UPDATE SET seq = excluded.seq";
+    for (key, seq) in named {
+        connection.prepare_cached(sql)?.execute(params![session, key, Unsigned(*seq)])?;
+    }
+    Ok(())
+}
+
 fn end_turn(connection: &Connection, place: &mut Place, close: &TurnClose) -> Result<(), Failure> {
     place.turn_seq = place.next_seq;
     change_state(connection, place.session, &close.state)?;
@@ -234,6 +244,9 @@ fn end_turn(connection: &Connection, place: &mut Place, close: &TurnClose) -> Re
         leave(connection, place.session, close.left_by.as_ref())?;
     }
     content::set_workspaces(connection, place.session, &close.workspaces)?;
+    if close.leaves_waits {
+        return Ok(());
+    }
     wait::cancel(connection, place.session)
 }
 

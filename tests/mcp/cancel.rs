@@ -34,7 +34,7 @@ impl Client {
         let principal = "user:ada".parse().expect("a principal");
         let (project, time_zone) = ("door".to_owned(), "UTC".to_owned());
         let (_never, accept_client) = watch::channel(false);
-        let seal = vec![0; 32];
+        let seal = [0; 32];
         let setup = Setup { host: host.clone(), project, principal, time_zone, session: None, catalog, accept_client, seal };
         let (client, server) = duplex(1 << 16);
         let ((read, write), (server_read, server_write)) = (split(client), split(server));

@@ -6,6 +6,7 @@ mod bad;
 mod calls;
 mod cancel;
 mod clients;
+mod conformance;
 mod http;
 pub mod in_session;
 mod install;

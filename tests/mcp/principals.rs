@@ -35,7 +35,7 @@ impl Visit {
             catalog,
             accept_client,
             session: None,
-            seal: vec![7; 32],
+            seal: [7; 32],
         });
         let (client, server) = duplex(1 << 16);
         let ((read, write), (server_read, server_write)) = (split(client), split(server));

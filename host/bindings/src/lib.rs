@@ -62,6 +62,59 @@ pub mod migrator {
     });
 }
 
+/// What a tool component may export for the MCP door: tools that ask the client, prompts, resources. A world for each, since each is
+/// exported or not; types of tools are those of [`tool`].
+pub mod mcp {
+    /// `remit:mcp/asking`, and the types that all three share.
+    pub mod asking {
+        wasmtime::component::bindgen!({
+            path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0", "../../wit/mcp/0.1.0"],
+            inline: "
+                package remit:bindings;
+                world asker {
+                    export remit:mcp/asking@0.1.0;
+                }
+            ",
+            world: "remit:bindings/asker",
+            exports: { default: async },
+            with: { "remit:tool/types": crate::tool::remit::tool::types },
+        });
+    }
+    /// `remit:mcp/prompts`.
+    pub mod prompts {
+        wasmtime::component::bindgen!({
+            path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0", "../../wit/mcp/0.1.0"],
+            inline: "
+                package remit:bindings;
+                world prompter {
+                    export remit:mcp/prompts@0.1.0;
+                }
+            ",
+            world: "remit:bindings/prompter",
+            exports: { default: async },
+            with: {
+                "remit:tool/types": crate::tool::remit::tool::types,
+                "remit:mcp/types": crate::mcp::asking::remit::mcp::types,
+            },
+        });
+    }
+    /// `remit:mcp/resources`.
+    pub mod resources {
+        wasmtime::component::bindgen!({
+            path: ["../../wit/session/0.1.0", "../../wit/tool/0.1.0", "../../wit/mcp/0.1.0"],
+            inline: "
+                package remit:bindings;
+                world librarian {
+                    export remit:mcp/resources@0.1.0;
+                }
+            ",
+            world: "remit:bindings/librarian",
+            exports: { default: async },
+            with: { "remit:tool/types": crate::tool::remit::tool::types },
+        });
+    }
+}
+
 /// `wasi:config`, `wasi:keyvalue` and `wasi:logging`: the drafts, matched exactly.
 pub mod wasi {
     wasmtime::component::bindgen!({

@@ -319,6 +319,28 @@ pub const JWKS_TTL_MS: u64 = 600_000;
 pub const JWKS_STALE_MAX_MS: u64 = 3_600_000;
 /// How often it is asked for at most, whatever tokens name, in milliseconds (M14).
 pub const JWKS_PAUSE_MS: u64 = 10_000;
+/// Questions that a plugin asks a client in one round, and answers that it is given (M14).
+pub const MCP_QUESTIONS_MAX: usize = 16;
+/// Bytes of all questions of a round (M14).
+pub const MCP_QUESTIONS_MAX_BYTES: usize = 256 * KIB as usize;
+/// Bytes that a plugin may keep from one round to the next (M14).
+pub const MCP_STATE_MAX_BYTES: usize = 64 * KIB as usize;
+/// How long a client may bring that state back, in milliseconds.
+pub const MCP_STATE_TTL_MS: u64 = 900_000;
+/// Rounds of one call over a connection with a handshake (M14).
+pub const MCP_ROUNDS_MAX: usize = 16;
+/// How long a client of such a connection may take for one answer, in milliseconds (M14).
+pub const MCP_ANSWER_MS: u64 = 600_000;
+/// Prompts, and resources, that one plugin may list (M14).
+pub const MCP_LISTED_MAX: usize = 256;
+/// Bytes of what one plugin lists of each (M14).
+pub const MCP_LISTED_MAX_BYTES: usize = 256 * KIB as usize;
+/// Values that complete the argument of a prompt; the protocol allows no more.
+pub const MCP_COMPLETIONS_MAX: usize = 100;
+/// Bytes of a URI that a client names (M14).
+pub const MCP_URI_MAX_BYTES: usize = 4 * KIB as usize;
+/// Resources that one client may want to be told of (M14).
+pub const MCP_SUBSCRIPTIONS_MAX: usize = 256;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

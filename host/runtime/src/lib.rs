@@ -4,6 +4,7 @@ mod builder;
 pub mod capability;
 pub mod engine;
 mod host;
+pub mod mcp;
 pub mod output;
 mod outside;
 pub mod plugin;

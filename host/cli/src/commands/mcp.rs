@@ -3,7 +3,7 @@
 use std::{io::IsTerminal, num::NonZeroUsize, sync::Arc, thread};
 
 use anyhow::Context as _;
-use remit_core::{Error, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS, plugin::Digest};
+use remit_core::{Error, Result, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS, plugin::Digest, project::Project};
 use remit_runtime::{
     project::{Keys, OpenProject},
     services::SystemClock,
@@ -42,6 +42,9 @@ pub struct Mcp {
     /// Ask every client for a key, those on this machine too
     #[arg(long, requires = "http")]
     require_key: bool,
+    /// Leave out the plugin's name before its tools and prompts; for a project with one plugin
+    #[arg(long)]
+    no_prefix: bool,
     #[command(subcommand)]
     command: Option<McpCommand>,
 }
@@ -62,6 +65,9 @@ impl super::Run {
     /// Opens the door of the project, and serves whoever comes until nobody is left or a signal comes.
     fn mcp_serve(&self, arguments: &Mcp) -> anyhow::Result<Exit> {
         let project = self.open_trusted()?;
+        if arguments.no_prefix {
+            one_plugin(&project.project)?;
+        }
         let entrance = arguments.http.as_ref().map(|address| Entrance::new(&project, address, arguments)).transpose()?;
         let (store, state) = (Arc::new(Sqlite::open(&project.state.sessions()?)?), project.state.clone());
         let builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS).kv(store.clone()).sessions(store);
@@ -76,9 +82,9 @@ impl super::Run {
             session: arguments.session.clone(),
             catalog,
             accept_client,
-            seal: project.state.door_key()?.to_vec(),
+            seal: project.state.door_key()?,
         });
-        let mut supply = Supply::new(self, host, project, offers, accepting);
+        let mut supply = Supply::new(self, host, project, offers, accepting, arguments.no_prefix);
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let runtime = runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
         let runtime = runtime.context("the async runtime cannot be started")?;
@@ -128,6 +134,19 @@ impl Entrance {
         }
         Ok(Self { address, keys, tokens, required })
     }
+}
+
+/// Refuses names without a plugin where they could mean a tool of one or of another.
+///
+/// # Errors
+/// `invalid` when the project has more than one plugin.
+pub(super) fn one_plugin(project: &Project) -> Result<()> {
+    let plugins = project.plugins.values().filter(|plugin| !plugin.agent).count();
+    if plugins > 1 {
+        let error = Error::invalid(format!("the project has {plugins} plugins, and without their names their tools cannot be told apart"));
+        return Err(error.hint("leave out --no-prefix"));
+    }
+    Ok(())
 }
 
 /// Serves one client on standard input and output; a signal ends what runs.

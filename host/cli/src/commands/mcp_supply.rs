@@ -12,6 +12,7 @@ use remit_runtime::{Host, Project, plugin::Source, project::OpenProject};
 use remit_server::mcp::{Catalog, Members};
 use tokio::sync::watch;
 
+use super::mcp::one_plugin;
 use crate::output::{self, HEAD, WARN, counted};
 
 /// A project that is served.
@@ -23,6 +24,8 @@ pub struct Supply<'a> {
     members: watch::Sender<Arc<Members>>,
     /// Whether the project takes approvals from a client's person.
     accepting: watch::Sender<bool>,
+    /// Whether names have no plugin before them.
+    bare: bool,
     /// What is left out, and why.
     out: BTreeMap<String, String>,
     plugins: usize,
@@ -38,9 +41,10 @@ impl<'a> Supply<'a> {
         project: OpenProject,
         offers: watch::Sender<Arc<Catalog>>,
         accepting: watch::Sender<bool>,
+        bare: bool,
     ) -> Self {
         let members = watch::Sender::default();
-        let mut supply = Self { run, host, project, offers, members, accepting, out: BTreeMap::new(), plugins: 0 };
+        let mut supply = Self { run, host, project, offers, members, accepting, bare, out: BTreeMap::new(), plugins: 0 };
         supply.load(supply.admitted(|project, plugin| project.locked(plugin)));
         supply
     }
@@ -92,6 +96,10 @@ impl<'a> Supply<'a> {
             now if now.name != *name => anew("name"),
             now if now.auth != self.project.project.auth => anew("`[auth]`"),
             _ => Ok(project),
+        });
+        let opened = opened.and_then(|project| match self.bare {
+            true => Ok(one_plugin(&project.project).map(|()| project)?),
+            false => Ok(project),
         });
         match opened {
             Ok(project) => {
@@ -161,7 +169,7 @@ impl<'a> Supply<'a> {
             plugins.retain(|plugin| plugin.name != name);
             out.insert(name.to_string(), error.to_string());
         }
-        let (catalog, tools) = Catalog::new(&plugins);
+        let (catalog, tools) = if self.bare { Catalog::bare(&plugins) } else { Catalog::new(&plugins) };
         let catalog = catalog.searched(&self.project.project.mcp);
         out.extend(tools.into_iter().map(|(tool, why)| (tool, why.to_owned())));
         for (name, why) in out.iter().filter(|(name, why)| self.out.get(*name) != Some(*why)) {

@@ -40,7 +40,7 @@ impl AuthoredDeclares {
                 reasons.add(name.get_ref(), &one.get_ref().reason, &mut problems);
                 let list = one.get_ref().scopes.as_ref()?;
                 not_empty(list, "scopes", &mut problems);
-                Some(custom_scopes(list.get_ref(), &mut problems))
+                Some(custom_scopes(name.get_ref(), list.get_ref(), &mut problems))
             });
             if let Some(scope) = scope_of(lists.collect()) {
                 declared.custom.insert(name.get_ref().clone(), scope);

@@ -33,7 +33,8 @@ pub use decide::{Allowed, Decision, Request, decide};
 pub use denial::{Denial, Rule};
 pub use http_pattern::HttpPattern;
 pub use model::{
-    Access, CAPABILITIES, DataScope, Declared, DeclaredFolder, Fs, Grants, Http, Kv, Scope, SecretUse, WORKSPACE_MOUNT, Workspace,
+    Access, CAPABILITIES, DataScope, Declared, DeclaredFolder, Fs, Grants, Http, Kv, MCP, MCP_SCOPES, Scope, SecretUse, WORKSPACE_MOUNT,
+    Workspace,
 };
 pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
 pub use request_url::{canonical_url, request_url};

@@ -117,6 +117,12 @@ pub struct Workspace {
     pub max_files: u64,
 }
 
+/// The capability of what a plugin has to do with clients of the MCP door. It goes by the name of its WIT package, and its scopes
+/// are [`MCP_SCOPES`].
+pub const MCP: &str = "remit:mcp";
+/// Having prompts and resources, and asking the client: its person, its model, its folders.
+pub const MCP_SCOPES: [&str; 5] = ["prompts", "resources", "elicit", "sample", "roots"];
+
 /// What a project grants to one plugin. Empty grants nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants {

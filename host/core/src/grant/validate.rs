@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::Range, str::FromStr};
 use toml::Spanned;
 
 use super::{
-    Access, CAPABILITIES, FieldTarget, Fs, Grants, Http, Kv, SecretUse, WORKSPACE_MOUNT, Workspace,
+    Access, CAPABILITIES, FieldTarget, Fs, Grants, Http, Kv, MCP, MCP_SCOPES, SecretUse, WORKSPACE_MOUNT, Workspace,
     authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, Values},
     guest_path,
     percent::USER,
@@ -35,7 +35,7 @@ impl AuthoredGrants {
         grants.tools = patterns(&self.tools, &mut problems);
         for (name, scopes) in &self.custom {
             capability_name(name, &mut problems);
-            let scopes = custom_scopes(scopes, &mut problems);
+            let scopes = custom_scopes(name.get_ref(), scopes, &mut problems);
             if !scopes.is_empty() {
                 grants.custom.insert(name.get_ref().clone(), scopes);
             }
@@ -78,10 +78,15 @@ pub(super) fn patterns<T: FromStr<Err = Error>>(texts: &[Spanned<String>], probl
     texts.iter().filter_map(parse).collect()
 }
 
-/// Scopes of an application's capability: not empty, one line each.
-pub(super) fn custom_scopes(scopes: &[Spanned<String>], problems: &mut Problems) -> Vec<String> {
+/// Scopes of an application's capability: not empty, one line each. Those of [`MCP`] are known.
+pub(super) fn custom_scopes(capability: &str, scopes: &[Spanned<String>], problems: &mut Problems) -> Vec<String> {
     for scope in scopes {
         one_line(scope, "scope", problems);
+        if capability == MCP && !MCP_SCOPES.contains(&scope.get_ref().as_str()) {
+            let shown = visible(scope.get_ref(), 64);
+            let known = MCP_SCOPES.map(|scope| format!("`{scope}`")).join(", ");
+            problems.push(Problem::new(scope.span(), format!("`{MCP}` has no scope `{shown}`")).hint(format!("use some of {known}")));
+        }
     }
     scopes.iter().map(|scope| scope.get_ref().clone()).collect()
 }

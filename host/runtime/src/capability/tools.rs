@@ -23,16 +23,19 @@ pub trait Dispatch: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Result<Output, Failure>> + Send + 'a>>;
 }
 
-/// Links `remit:tool/invoke`.
+/// Links `remit:tool/invoke`, and the types of tools.
 ///
 /// # Errors
 /// When the linker already has it.
 pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     remit_bindings::tool::remit::tool::types::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)?;
+    remit_bindings::mcp::asking::remit::mcp::types::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)?;
     invoke::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)
 }
 
 impl remit_bindings::tool::remit::tool::types::Host for CallState {}
+
+impl remit_bindings::mcp::asking::remit::mcp::types::Host for CallState {}
 
 impl invoke::Host for CallState {
     async fn call(&mut self, id: String, arguments: String) -> wasmtime::Result<Result<Output, Failure>> {

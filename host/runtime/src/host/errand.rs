@@ -1,4 +1,7 @@
-//! What an instance of a plugin is made for: to call a tool, or to tell what became of an earlier call.
+//! What an instance of a plugin is made for: to call a tool, or to tell what became of an earlier call. What MCP clients ask for besides is
+//! in `mcp.rs`.
+
+use std::sync::Arc;
 
 use remit_core::{Error, Result, plugin::Effect};
 use serde_json::Value;
@@ -12,13 +15,21 @@ use crate::{
     plugin::{Fate, Loaded, Tool},
 };
 
-/// One of the two. What does not stand here is the same for both: admission, limits, deadline, audit.
+/// One of them. What does not stand here is the same for all: admission, limits, deadline, audit.
 pub(super) trait Errand: Sync {
     /// What the plugin gives.
     type Answer: Send;
 
     /// Whether it asks about an earlier call, as the audit log says.
     const SETTLES: bool;
+
+    /// What is called, or asked about.
+    ///
+    /// # Errors
+    /// `not-found` when the plugin has no such thing.
+    fn tool(&self, plugin: &Loaded, name: &str) -> Result<Arc<Tool>> {
+        plugin.tool(name).cloned()
+    }
 
     /// The effect class whose rights the instance has.
     fn effect(&self, tool: &Tool) -> Effect;

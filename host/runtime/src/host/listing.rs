@@ -1,21 +1,16 @@
 //! Asking a component for its definitions, in an instance that is granted nothing.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use remit_bindings::tool::{ToolPre, remit::tool::types as wit};
 use remit_core::{
     Error, Result,
-    grant::{Declared, Grants, Resolved},
-    identity::{Principal, Role},
-    limit::{CallLimits, HOSTCALL_FUEL, TOOLS_MAX},
+    limit::{CallLimits, TOOLS_MAX},
     plugin::{Definition, Digest, Effect, Kind, inspect::inspect_interface, text::visible},
 };
 
-use super::{Inner, Request, running::Running};
-use crate::{
-    capability::{Denials, Rights, call::now},
-    engine::Failed,
-};
+use super::Inner;
+use crate::{capability::call::now, engine::Failed};
 
 impl Inner {
     pub(super) async fn definitions(&self, name: &str, component: &[u8]) -> Result<Vec<Definition>> {
@@ -27,13 +22,7 @@ impl Inner {
         let compiled = self.engine.component(name, component, &Digest::of(component)).await?;
         let unlinked = |error: wasmtime::Error| Error::invalid(format!("`{name}` cannot be linked")).internal(format!("{error:#}"));
         let pre = ToolPre::new(self.linker.instantiate_pre(&compiled).map_err(unlinked)?).map_err(unlinked)?;
-        let principal: Principal = "service:review".parse()?;
-        let resolved = Resolved::new(name, Effect::Read, Declared::default(), Grants::default(), &principal, Path::new("/"));
-        let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
-        let context = self.context(principal, Role::Tools(Vec::new()))?;
-        let request = Request::new("", name, "", "");
-        let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
-        let mut store = self.engine.store(self.state(&call, limits.memory_bytes(), &Running::default()), deadline, HOSTCALL_FUEL);
+        let mut store = self.bare(name, deadline)?;
         let list = async {
             let guest = pre.instantiate_async(&mut store).await?;
             guest.remit_tool_tools().call_list(&mut store).await

@@ -3,6 +3,7 @@
 mod errand;
 mod inside;
 mod listing;
+mod mcp;
 mod nested;
 mod running;
 mod workspace;
@@ -336,7 +337,7 @@ impl Inner {
             let error = Error::invalid(format!("`{}` is an agent: it runs in a session", plugin.spec.name));
             return Err(error.hint(format!("remit run {}", plugin.spec.name)).into());
         }
-        let tool = plugin.tool(request.tool)?;
+        let tool = &*errand.tool(&plugin, request.tool)?;
         self.admissible(context, request, &plugin, &running.denials)?;
         let arguments = errand.arguments(tool, request.arguments)?;
         let limits = plugin.spec.limits;

@@ -29,10 +29,11 @@ use wasmtime::{
     component::{Component, ComponentExportIndex, InstancePre, Linker, Val},
 };
 
-use super::{Fate, Plugin, value};
+use super::{Fate, Listed, Plugin, value};
 use crate::{
     capability::{CallState, Rights, fs},
     engine::{Engine, Failed},
+    mcp::Served,
     output::Output,
     session::{Agents, LinkedAgent},
 };
@@ -47,6 +48,7 @@ pub(crate) struct Loaded {
     pub spec: Plugin,
     tools: HashMap<String, Arc<Tool>>,
     linked: OnceCell<Linked>,
+    listed: OnceCell<Arc<Listed>>,
     agent: OnceCell<LinkedAgent>,
     rights: Mutex<HashMap<(Principal, Effect), Arc<Rights>>>,
 }
@@ -59,8 +61,8 @@ pub(crate) struct Tool {
 }
 
 enum Linked {
-    /// The second part is there where the component exports [`RECONCILE`].
-    Tool(ToolPre<CallState>, Option<ReconcilerPre<CallState>>),
+    /// The second part is there where the component exports [`RECONCILE`]; the third is what it exports of `remit:mcp`.
+    Tool(ToolPre<CallState>, Option<ReconcilerPre<CallState>>, Box<Served>),
     Plain(InstancePre<CallState>, HashMap<String, ComponentExportIndex>),
 }
 
@@ -82,7 +84,7 @@ impl Loaded {
                 return Err(Error::invalid(format!("two tools are named `{}`", definition.name)));
             }
         }
-        Ok(Self { spec, tools, linked: OnceCell::new(), agent: OnceCell::new(), rights: Mutex::default() })
+        Ok(Self { spec, tools, linked: OnceCell::new(), listed: OnceCell::new(), agent: OnceCell::new(), rights: Mutex::default() })
     }
 
     /// The tool `name`.
@@ -129,6 +131,22 @@ impl Loaded {
             self.prepare(&bytes, &component, linker, interfaces)
         };
         self.linked.get_or_try_init(link).await.map(|_| ())
+    }
+
+    /// What the component exports of `remit:mcp`, once it is linked.
+    pub fn mcp(&self) -> Option<&Served> {
+        match self.linked.get() {
+            Some(Linked::Tool(_, _, served)) => Some(served),
+            _ => None,
+        }
+    }
+
+    /// Its prompts and resources, as `list` says, which is asked once; a failure is not remembered.
+    ///
+    /// # Errors
+    /// Those of `list`.
+    pub async fn listed(&self, list: impl Future<Output = Result<Listed>> + Send) -> Result<Arc<Listed>> {
+        self.listed.get_or_try_init(|| async { list.await.map(Arc::new) }).await.cloned()
     }
 
     /// Compiles and links the component of an agent, once; a failure is not remembered.
@@ -181,7 +199,8 @@ impl Loaded {
             Kind::Tool => {
                 let reconciles = component.get_export_index(None, RECONCILE).is_some();
                 let reconciler = reconciles.then(|| ReconcilerPre::new(pre.clone())).transpose().map_err(unlinked)?;
-                Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?, reconciler))
+                let served = Served::new(component, &pre).map_err(unlinked)?;
+                Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?, reconciler, Box::new(served)))
             }
             Kind::Agent | Kind::Native | Kind::Remote => Err(Error::host("what is no tool component was linked as one", &self.spec.name)),
             Kind::Plain => {
@@ -221,7 +240,7 @@ impl Loaded {
         max_bytes: usize,
     ) -> Result<(Output, usize), Failed> {
         match self.linked.get() {
-            Some(Linked::Tool(pre, _)) => {
+            Some(Linked::Tool(pre, ..)) => {
                 let guest = pre.instantiate_async(&mut store).await?;
                 let result = guest.remit_tool_tools().call_call(&mut store, tool, &text.to_owned()).await?;
                 Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
@@ -246,7 +265,7 @@ impl Loaded {
     /// # Errors
     /// `invalid` where the component cannot be asked; a failure of the guest or of the engine.
     pub async fn settle(&self, mut store: &mut Store<CallState>, tool: &str, key: &str) -> Result<(Fate, usize), Failed> {
-        let Some(Linked::Tool(_, Some(pre))) = self.linked.get() else {
+        let Some(Linked::Tool(_, Some(pre), _)) = self.linked.get() else {
             return Err(Error::invalid(format!("`{}` does not export `remit:tool/reconcile`", self.spec.name)).into());
         };
         let guest = pre.instantiate_async(&mut store).await?;
@@ -267,7 +286,7 @@ fn validator(tool: &str, schema: &Value) -> Result<jsonschema::Validator> {
 }
 
 /// What a guest's own failure is to the caller.
-fn failure(failure: Failure) -> Error {
+pub(crate) fn failure(failure: Failure) -> Error {
     let text = |message: &str| visible(message, remit_core::limit::GUEST_TEXT_MAX_CHARS);
     match failure {
         Failure::InvalidArguments(message) => Error::invalid(text(&message)),
@@ -288,6 +307,23 @@ fn plain_output(outcome: value::Outcome, max_bytes: usize) -> Result<(Output, us
 }
 
 impl Tool {
+    /// What stands in the place of a tool where an MCP client asks for something else. It takes any object and changes nothing.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn of_mcp(name: &str) -> Result<Self> {
+        let input_schema = serde_json::json!({ "type": "object" });
+        let definition = Definition {
+            name: name.to_owned(),
+            title: None,
+            description: String::new(),
+            input_schema,
+            output_schema: None,
+            effect: Effect::Read,
+        };
+        Ok(Self { input: validator(name, &definition.input_schema)?, output: None, definition })
+    }
+
     /// Parses arguments and checks them against the input schema.
     ///
     /// # Errors

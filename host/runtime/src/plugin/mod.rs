@@ -10,12 +10,16 @@ use remit_core::{
     project::Remote,
 };
 
-use crate::{output::Output, project::Native};
+use crate::{
+    mcp::{Prompt, ResourceEntry},
+    output::Output,
+    project::Native,
+};
 
 mod loaded;
 pub mod value;
 
-pub(crate) use loaded::{Loaded, Tool};
+pub(crate) use loaded::{Loaded, Tool, failure};
 
 /// A plugin of a project, with everything that was approved of it.
 #[derive(Debug, Clone)]
@@ -39,6 +43,9 @@ pub struct Plugin {
     /// Tools that always need an approval; `*` is all of them.
     pub ask: Vec<String>,
 }
+
+/// What a plugin has for MCP clients beyond its tools.
+pub type Listed = (Vec<Prompt>, Vec<ResourceEntry>);
 
 /// Where a component lies, or what stands in its place. It is read at the first call and checked against the digest.
 #[derive(Debug, Clone, PartialEq, Eq)]

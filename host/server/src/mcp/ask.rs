@@ -25,7 +25,7 @@ use rmcp::{
     ErrorData, RoleServer,
     model::{
         BooleanSchema, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
-        InputRequiredResult, InputResponses, JsonObject, RequestStateCodec, SealOptions, ServerRequest, StringSchema,
+        InputRequiredResult, InputResponses, JsonObject, ServerRequest, StringSchema,
     },
     service::{PeerRequestOptions, RequestContext},
 };
@@ -193,8 +193,7 @@ impl Door {
         let waits = questions.iter().map(|question| question.wait).collect();
         let sealed = Sealed { session: of.session, key: of.key.clone(), waits };
         let sealed = serde_json::to_vec(&sealed).map_err(|error| Error::host("a question could not be sealed", error))?;
-        let options = SealOptions::new().associated_data(call).ttl(Duration::from_millis(MCP_ASK_DEADLINE_MS));
-        let state = self.codec()?.seal_with(&sealed, &options);
+        let state = self.0.seal.seal(call, &sealed, Duration::from_millis(MCP_ASK_DEADLINE_MS));
         Ok(InputRequiredResult::new(Some(requests(questions)), Some(state)))
     }
 
@@ -215,9 +214,8 @@ impl Door {
         if !self.accepts_client() {
             return Err(refused());
         }
-        let codec = self.codec().map_err(|error| ErrorData::internal_error(error.message, None))?;
-        let sealed = codec.open_with(state, call).map_err(|error| {
-            tracing::warn!(principal = %acting.principal, %error, "a request state was refused");
+        let sealed = self.0.seal.open(call, state).ok_or_else(|| {
+            tracing::warn!(principal = %acting.principal, "a request state was refused");
             refused()
         })?;
         let Sealed { session, key, waits } = serde_json::from_slice(&sealed).map_err(|_other| refused())?;
@@ -256,10 +254,6 @@ impl Door {
             Ok(())
         }
         .await)
-    }
-
-    fn codec(&self) -> Result<RequestStateCodec> {
-        RequestStateCodec::try_new(self.0.setup.seal.clone()).map_err(|error| Error::host("the door has no key", error))
     }
 }
 

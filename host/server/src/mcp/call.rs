@@ -10,12 +10,13 @@ use remit_core::{
     limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
 };
 use remit_runtime::{
-    CallEnd, Request,
+    CallEnd, Outcome, Request,
     capability::{Event, Events},
+    mcp::{Ask, Given, Pause, Step},
 };
 use rmcp::{
     ErrorData, Peer, RoleServer,
-    model::{CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken},
+    model::{CallToolResponse, CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken},
     service::RequestContext,
 };
 use serde_json::Value;
@@ -25,6 +26,7 @@ use super::{
     Door, Offer, Who,
     in_session::{self, InSession},
     shape,
+    talk::{Brought, Stuck, Talk},
     visitor::Level,
 };
 
@@ -33,39 +35,67 @@ pub struct Asked<'a> {
     pub who: &'a Who,
     pub offer: &'a Offer,
     pub arguments: JsonObject,
+    pub brought: Brought,
     pub level: Option<Level>,
     pub place: &'a InSession,
 }
 
 impl Door {
-    /// Calls the tool that is asked for, in the session that it belongs to. A client that takes its request back ends the guest, and so does
-    /// the end of what let it in.
+    /// Calls the tool that is asked for, in the session that it belongs to; one that may ask the client, in as many rounds as it asks, and in
+    /// none. A client that takes its request back ends the guest, and so does the end of what let it in.
     ///
     /// # Errors
-    /// Only when the request was taken back, or the host has no randomness: whatever else fails is a result that a model can read.
+    /// Only when what the client brought is not for this call, it cannot be asked what has to be
+    /// asked, the request was taken back, or the host has no randomness: whatever else fails is a result that a model can read.
     pub(super) async fn call(
         &self,
-        Asked { who, offer, arguments, level, place }: Asked<'_>,
+        Asked { who, offer, arguments, brought, level, place }: Asked<'_>,
         context: RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let setup = &self.0.setup;
+    ) -> Result<CallToolResponse, ErrorData> {
         let Ok(_room) = self.0.calls.try_acquire() else {
-            return Ok(shape::failure(&Error::limit("too many calls are in flight: call again when some have ended")));
+            return Ok(told(&Error::limit("too many calls are in flight: call again when some have ended")));
         };
         let acting = self.acting(who)?;
         let arguments = Value::Object(arguments).to_string();
         let listener = Listener::new(&context, level, offer);
+        let work = async {
+            if offer.asks {
+                let of = ("tools/call", offer.name.as_str(), arguments.as_str());
+                let talk = Talk::new(self, &who.principal, &context, &offer.plugin, of, brought)?;
+                return self.in_rounds(&acting, offer, &arguments, talk, &listener).await;
+            }
+            let handle = context.meta.get(in_session::META);
+            let handle = handle.map(|handle| handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));
+            Ok(self.at_once(&acting, offer, (&arguments, handle.as_deref()), place, &listener).await.into())
+        };
+        tokio::select! {
+            biased;
+            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
+            () = who.withdrawn() => Err(ErrorData::internal_error("what let this client in was withdrawn", None)),
+            answer = work => answer,
+        }
+    }
+
+    /// A call of a tool that asks nothing back, in its session.
+    async fn at_once(
+        &self,
+        acting: &Context,
+        offer: &Offer,
+        (arguments, handle): (&str, Option<&str>),
+        place: &InSession,
+        listener: &Listener<'_>,
+    ) -> CallToolResult {
+        let setup = &self.0.setup;
         let (events, told) = listener.channel();
-        let handle = context.meta.get(in_session::META).map(|handle| handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));
         let call = async {
-            let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, &arguments) };
-            let session = match place.of_call(self, &acting, handle.as_deref(), &arguments).await {
+            let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, arguments) };
+            let session = match place.of_call(self, acting, handle, arguments).await {
                 Ok(session) => session,
                 Err(error) => return shape::failure(&error),
             };
             let mut shape = match session {
-                None => shape::result(setup.host.call(&acting, &request).await, offer.promises()),
-                Some(session) => match setup.host.call_in(&acting, &request, session, None).await {
+                None => shape::result(setup.host.call(acting, &request).await, offer.promises()),
+                Some(session) => match setup.host.call_in(acting, &request, session, None).await {
                     Ok(CallEnd::Ended(outcome)) => shape::result(*outcome, offer.promises()),
                     Ok(CallEnd::Waiting(wait)) => shape::waiting(&wait, offer.promises()),
                     Err(error) => shape::failure(&error),
@@ -74,17 +104,36 @@ impl Door {
             in_session::tell(&mut shape, session);
             shape
         };
-        let work = listener.during(told, call);
-        tokio::select! {
-            biased;
-            () = context.ct.cancelled() => Err(ErrorData::internal_error("the request was taken back", None)),
-            () = who.withdrawn() => Err(ErrorData::internal_error("what let this client in was withdrawn", None)),
-            shape = work => Ok(shape),
+        listener.during(told, call).await
+    }
+
+    /// A call of a tool that asks its client, until it ends or the client has to bring answers. Each round is a call of its own.
+    async fn in_rounds(
+        &self,
+        acting: &Context,
+        offer: &Offer,
+        arguments: &str,
+        mut talk: Talk<'_>,
+        listener: &Listener<'_>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let setup = &self.0.setup;
+        loop {
+            let (events, told_of) = listener.channel();
+            let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, arguments) };
+            let ask = setup.host.ask(acting, &request, Ask::Tool { round: &talk.round });
+            let pause = match asked(listener.during(told_of, ask).await) {
+                Ok(outcome) => return Ok(shape::result(outcome, offer.promises()).into()),
+                Err(pause) => pause,
+            };
+            match talk.put(pause).await {
+                Ok(None) => {}
+                Ok(Some(required)) => return Ok(required.into()),
+                Err(Stuck::Protocol(error)) => return Err(error),
+                Err(Stuck::Told(error)) => return Ok(told(&error)),
+            }
         }
     }
-}
 
-impl Door {
     /// What a call of `who` is made with.
     pub(super) fn acting(&self, who: &Who) -> Result<Context, ErrorData> {
         who.context(&self.0.setup).map_err(|error| {
@@ -92,6 +141,22 @@ impl Door {
             ErrorData::internal_error(error.message, None)
         })
     }
+}
+/// A failure that no guest was asked for.
+fn told(error: &Error) -> CallToolResponse {
+    shape::failure(error).into()
+}
+
+/// How a call ended, or what it asks.
+fn asked(outcome: Outcome<Given>) -> Result<Outcome, Pause> {
+    let Outcome { call, result, denials, metering, backtrace, stdout, stderr } = outcome;
+    let result = match result {
+        Ok(Given::Tool(Step::Done(output))) => Ok(output),
+        Ok(Given::Tool(Step::Asks(pause))) => return Err(pause),
+        Ok(other) => Err(Error::host("the plugin gave something else than it was asked for", format!("{other:?}"))),
+        Err(error) => Err(error),
+    };
+    Ok(Outcome { call, result, denials, metering, backtrace, stdout, stderr })
 }
 
 type Told = mpsc::Receiver<Event>;

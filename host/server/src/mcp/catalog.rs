@@ -1,11 +1,16 @@
 //! The tools of a project as this door offers them.
 
-use std::{borrow::Borrow, collections::HashMap, ops::Range};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use remit_core::{
+    grant::{MCP, Scope},
     identity::Role,
     limit::{MCP_PAGE_BYTES, MCP_PAGE_TOOLS},
-    plugin::{AGENTS, Definition, Kind},
+    plugin::{AGENTS, Definition, Digest, Kind, PluginName},
     project::Mcp,
 };
 use remit_runtime::Plugin;
@@ -26,7 +31,18 @@ pub struct Catalog {
     offers: Vec<Offer>,
     /// What is still listed where clients search.
     listed: Option<Vec<Offer>>,
+    /// Plugins that may have prompts.
+    pub(super) prompts: Vec<PluginName>,
+    /// Plugins that may have resources.
+    pub(super) resources: Vec<PluginName>,
+    /// The components that those come from: another one may list others.
+    components: Vec<Digest>,
+    /// Whether names have no plugin before them.
+    pub(super) bare: bool,
 }
+
+/// Tools by the names of their plugins and their own.
+type Tools<'a> = HashMap<(&'a str, &'a str), (&'a Plugin, &'a Definition)>;
 
 /// A tool that is offered.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +53,8 @@ pub struct Offer {
     pub plugin: String,
     /// What the plugin calls it; the agent's name.
     pub name: String,
+    /// Whether it may ask its client.
+    pub(super) asks: bool,
     /// What it is found by.
     pub(super) words: Words,
     /// About its size in a list.
@@ -46,15 +64,34 @@ pub struct Offer {
 impl Catalog {
     /// The tools of `plugins`, and what is not offered of them, as `plugin/tool` with the reason. An agent is a tool of its own.
     pub fn new(plugins: &[Plugin]) -> (Self, Vec<(String, &'static str)>) {
-        let tools = plugins.iter().flat_map(|plugin| {
-            plugin.definitions.iter().map(move |tool| match plugin.kind {
-                Kind::Agent => ((AGENTS, plugin.name.as_str()), (plugin, tool)),
-                _ => ((plugin.name.as_str(), tool.name.as_str()), (plugin, tool)),
-            })
-        });
-        let tools: HashMap<(&str, &str), (&Plugin, &Definition)> = tools.collect();
+        let tools = by_name(plugins);
+        let named = names(tools.keys().copied());
+        Self::named(plugins, &tools, named)
+    }
+
+    /// The same, the tools of plugins under the names that those give them: for a project with one plugin.
+    pub fn bare(plugins: &[Plugin]) -> (Self, Vec<(String, &'static str)>) {
+        let tools = by_name(plugins);
+        let mut named = names(tools.keys().copied().filter(|id| id.0 == AGENTS));
+        let mut hidden = Vec::new();
+        for id in tools.keys().filter(|id| id.0 != AGENTS) {
+            match named.contains_key(id.1) {
+                true => hidden.push((format!("{}/{}", id.0, id.1), "an agent has its name")),
+                false => drop(named.insert(id.1.to_owned(), *id)),
+            }
+        }
+        let (catalog, mut left_out) = Self::named(plugins, &tools, named);
+        left_out.append(&mut hidden);
+        (Self { bare: true, ..catalog }, left_out)
+    }
+
+    fn named<'a>(
+        plugins: &[Plugin],
+        tools: &Tools<'a>,
+        named: BTreeMap<String, (&'a str, &'a str)>,
+    ) -> (Self, Vec<(String, &'static str)>) {
         let (mut offers, mut left_out) = (Vec::new(), Vec::new());
-        for (name, id) in names(tools.keys().copied()) {
+        for (name, id) in named {
             let Some((plugin, definition)) = tools.get(&id) else { continue };
             match asks_for_headers(&definition.input_schema) {
                 true => left_out.push((format!("{}/{}", id.0, id.1), "its schema asks clients to put arguments into headers")),
@@ -65,12 +102,27 @@ impl Catalog {
                 false => offers.push(Offer::new(&name, plugin, definition)),
             }
         }
-        (Self { offers, listed: None }, left_out)
+        let granted = |scope: &str| {
+            let has = |plugin: &&Plugin| {
+                plugin.kind == Kind::Tool && plugin.granted.custom.get(MCP).is_some_and(|scopes| scopes.iter().any(|one| one == scope))
+            };
+            plugins.iter().filter(has).collect::<Vec<_>>()
+        };
+        let (prompts, resources) = (granted("prompts"), granted("resources"));
+        let components = prompts.iter().chain(&resources).map(|plugin| plugin.digest).collect();
+        let [mut prompts, mut resources] = [prompts, resources].map(|all| all.iter().map(|plugin| plugin.name.clone()).collect::<Vec<_>>());
+        prompts.sort();
+        resources.sort();
+        (Self { offers, listed: None, prompts, resources, components, bare: false }, left_out)
     }
 
     /// The same tools, searched rather than listed where the project wants that.
     #[must_use]
     pub fn searched(mut self, mcp: &Mcp) -> Self {
+        if self.bare {
+            // Its tools may have the names of the search.
+            return self;
+        }
         let stays = |offer: &&Offer| mcp.listed.iter().any(|pattern| pattern.matches(&offer.plugin, &offer.name));
         self.listed = mcp.search.applies(self.offers.len()).then(|| self.offers.iter().filter(stays).cloned().collect());
         self
@@ -115,6 +167,27 @@ impl Catalog {
     }
 }
 
+/// Whether tools of `plugin` may ask the client, by what it declares or is granted.
+fn may_ask(plugin: &Plugin) -> bool {
+    let asking = |scopes: &Vec<String>| scopes.iter().any(|scope| !matches!(scope.as_str(), "prompts" | "resources"));
+    let declares = |scope: &Scope<Vec<String>>| match scope {
+        Scope::Any => true,
+        Scope::Only(scopes) => asking(scopes),
+    };
+    plugin.granted.custom.get(MCP).is_some_and(asking) || plugin.declared.custom.get(MCP).is_some_and(declares)
+}
+
+/// The tools of `plugins`. An agent is a tool of its own.
+fn by_name(plugins: &[Plugin]) -> Tools<'_> {
+    let tools = plugins.iter().flat_map(|plugin| {
+        plugin.definitions.iter().map(move |tool| match plugin.kind {
+            Kind::Agent => ((AGENTS, plugin.name.as_str()), (plugin, tool)),
+            _ => ((plugin.name.as_str(), tool.name.as_str()), (plugin, tool)),
+        })
+    });
+    tools.collect()
+}
+
 fn at<O: Borrow<Offer>>(offers: &[O], name: &str) -> Option<usize> {
     offers.binary_search_by(|offer| offer.borrow().tool.name.as_ref().cmp(name)).ok()
 }
@@ -138,7 +211,7 @@ impl Offer {
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();
         let bytes = bytes + definition.description.len();
-        Self { words: Words::of(&tool), tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
+        Self { asks: may_ask(plugin), words: Words::of(&tool), tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
     }
 
     /// Whether who has `role` may call the tool. To others it is not there.

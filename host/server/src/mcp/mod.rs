@@ -7,6 +7,7 @@ mod agent_call;
 mod ask;
 mod call;
 mod catalog;
+mod guests;
 mod http;
 mod in_session;
 mod jwks;
@@ -16,9 +17,11 @@ mod pace;
 mod reception;
 mod resource;
 mod schema;
+mod seal;
 mod search;
 mod sessions;
 pub mod shape;
+mod talk;
 mod task;
 mod token;
 mod turn;
@@ -56,7 +59,7 @@ pub use http::{Address, Listener};
 pub use token::Tokens;
 pub use who::{Members, Who};
 
-use self::{ask::Asks, lines::Lines, turn::Turns, visitor::Visitor};
+use self::{ask::Asks, lines::Lines, seal::Seal, turn::Turns, visitor::Visitor};
 
 /// What is behind the door, and as whom one enters.
 pub struct Setup {
@@ -74,8 +77,8 @@ pub struct Setup {
     pub catalog: watch::Receiver<Arc<Catalog>>,
     /// Whether the project takes approvals and inputs from the person behind a client.
     pub accept_client: watch::Receiver<bool>,
-    /// Seals what a client gives back with answers: at least 32 bytes that nobody else knows. The same ones after a restart let a client go on.
-    pub seal: Vec<u8>,
+    /// Seals what a client gives back: bytes that nobody else knows. The same ones after a restart let a client go on.
+    pub seal: [u8; 32],
 }
 
 /// An open door. Cheap to clone; every clone is the same door.
@@ -86,6 +89,8 @@ struct Inner {
     setup: Setup,
     /// Room for calls in flight.
     calls: Semaphore,
+    /// For what clients carry.
+    seal: Seal,
     turns: Turns,
     asks: Asks,
     /// Where calls go on that keep a door of one thread waiting.
@@ -105,6 +110,7 @@ impl Door {
     /// Opens it.
     pub fn new(setup: Setup) -> Self {
         Self(Arc::new(Inner {
+            seal: Seal::new(setup.seal),
             setup,
             calls: Semaphore::new(MCP_CALLS_MAX),
             workers: OnceLock::new(),

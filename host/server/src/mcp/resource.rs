@@ -44,6 +44,11 @@ impl Address {
     }
 }
 
+/// Whether an address is one of the host's own, which no plugin serves.
+pub(super) fn is_own(uri: &str) -> bool {
+    uri.starts_with(SESSIONS)
+}
+
 impl Door {
     /// One page of the resources: the principal's own sessions, newest first.
     pub(super) async fn resources(&self, acting: &Context, cursor: Option<&str>) -> std::result::Result<ListResourcesResult, ErrorData> {

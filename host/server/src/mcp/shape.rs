@@ -93,7 +93,8 @@ pub fn failure(error: &Error) -> CallToolResult {
     CallToolResult::error(vec![ContentBlock::text(text)])
 }
 
-fn piece(piece: Content) -> ContentBlock {
+/// One piece of a result, or of a message.
+pub(super) fn piece(piece: Content) -> ContentBlock {
     match piece {
         Content::Text { text } => ContentBlock::text(text),
         Content::Image { data, mime_type } => ContentBlock::image(data, mime_type),
@@ -103,10 +104,15 @@ fn piece(piece: Content) -> ContentBlock {
             (link.description, link.mime_type, link.size) = (description, mime_type, size);
             ContentBlock::resource_link(link)
         }
-        Content::Resource { resource: Embedded { uri, mime_type, text, blob } } => ContentBlock::resource(match blob {
-            Some(blob) => ResourceContents::BlobResourceContents { uri, mime_type, blob, meta: None },
-            None => ResourceContents::TextResourceContents { uri, mime_type, text: text.unwrap_or_default(), meta: None },
-        }),
+        Content::Resource { resource } => ContentBlock::resource(contents(resource)),
+    }
+}
+
+/// What a resource holds.
+pub(super) fn contents(Embedded { uri, mime_type, text, blob }: Embedded) -> ResourceContents {
+    match blob {
+        Some(blob) => ResourceContents::BlobResourceContents { uri, mime_type, blob, meta: None },
+        None => ResourceContents::TextResourceContents { uri, mime_type, text: text.unwrap_or_default(), meta: None },
     }
 }
 

@@ -2,22 +2,38 @@
 
 #![allow(deprecated, reason = "the protocol advises against its log messages by now, and clients of every revision ask for them")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use remit_core::{identity::Role, limit::MCP_LIST_TTL_MS, plugin::text::visible};
+use remit_core::{
+    identity::Role,
+    limit::{MCP_LIST_TTL_MS, MCP_SUBSCRIPTIONS_MAX},
+    plugin::text::visible,
+};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CustomRequest, CustomResult, ErrorCode, GetTaskParams,
-        GetTaskResult, Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
-        UpdateTaskParams,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams, CompleteResult, CustomRequest,
+        CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResponse, ResourceUpdatedNotificationParam, ServerCapabilities, ServerConfig,
+        SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
     },
-    service::{NotificationContext, RequestContext, SubscriptionContext},
+    service::{NotificationContext, RequestContext, ServiceError, SubscriptionContext, SubscriptionSendError},
 };
-use tokio::task::AbortHandle;
+use tokio::{sync::watch, task::AbortHandle};
 
-use super::{Door, Who, call::Asked, in_session::InSession, search, shape};
+use super::{
+    Catalog, Door, Who,
+    call::Asked,
+    guests::{listed_prompt, listed_resource, listed_template},
+    in_session::InSession,
+    resource::is_own,
+    search, shape,
+    talk::Brought,
+};
 
 /// What a model that uses these tools should know.
 const INSTRUCTIONS: &str = "Each tool runs in a sandbox and may touch only what its project granted. A result with `isError` and \
@@ -32,6 +48,8 @@ pub struct Visitor {
     calls: Arc<InSession>,
     /// The least severe lines that a client of the handshake era wants to read.
     level: Mutex<Level>,
+    /// The resources that a client of the handshake era wants to be told of.
+    subscribed: Arc<Mutex<BTreeSet<String>>>,
     /// Tells a client of the handshake era of changes.
     teller: Mutex<Option<AbortHandle>>,
 }
@@ -41,7 +59,7 @@ pub(super) type Level = rmcp::model::LoggingLevel;
 
 impl Visitor {
     pub fn new(door: Door, who: Option<Arc<Who>>) -> Self {
-        Self { door, who, calls: Arc::default(), level: Mutex::new(Level::Info), teller: Mutex::default() }
+        Self { door, who, calls: Arc::default(), level: Mutex::new(Level::Info), subscribed: Arc::default(), teller: Mutex::default() }
     }
 
     /// The same, with a session of its own for its calls.
@@ -95,7 +113,10 @@ impl Door {
                 request.arguments = Some(arguments);
                 self.call_agent(who, offer, request, level, context).await
             }
-            Ok((offer, arguments)) => self.call(Asked { who, offer, arguments, level, place }, context).await.map(Into::into),
+            Ok((offer, arguments)) => {
+                let brought = Brought { answers: request.input_responses, state: request.request_state };
+                self.call(Asked { who, offer, arguments, brought, level, place }, context).await
+            }
             Err(error) => Ok(shape::failure(&error).into()),
         }
     }
@@ -110,16 +131,31 @@ fn unknown(tool: &str) -> ErrorData {
     ErrorData::invalid_params(format!("unknown tool: `{}`", visible(tool, 64)), None)
 }
 
+/// Whether there may be prompts, and resources.
+fn has(catalog: &watch::Receiver<Arc<Catalog>>) -> (bool, bool) {
+    let catalog = catalog.borrow();
+    (!catalog.prompts.is_empty(), !catalog.resources.is_empty())
+}
+
+/// Refuses a cursor where there is one page: it is of no list that there is.
+fn one_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        None => Ok(()),
+        Some(_) => Err(ErrorData::invalid_params("this list has one page: ask for it without a cursor", None)),
+    }
+}
+
 impl ServerHandler for Visitor {
     fn get_info(&self) -> ServerConfig {
-        let search = if self.door.catalog().is_searched() { search::INSTRUCTIONS } else { "" };
-        let capabilities = ServerCapabilities::builder()
-            .enable_tools()
-            .enable_tool_list_changed()
-            .enable_resources()
-            .enable_logging()
-            .enable_tasks()
-            .build();
+        let catalog = self.door.catalog();
+        let search = if catalog.is_searched() { search::INSTRUCTIONS } else { "" };
+        let builder = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().enable_tasks();
+        let builder = builder.enable_prompts().enable_prompts_list_changed().enable_completions();
+        let builder = builder.enable_resources().enable_resources_list_changed().enable_resources_subscribe();
+        let mut capabilities = builder.build();
+        if catalog.prompts.is_empty() {
+            (capabilities.prompts, capabilities.completions) = (None, None);
+        }
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
             .with_server_info(Implementation::new("remit", env!("CARGO_PKG_VERSION")).with_title("Remit"))
@@ -157,31 +193,6 @@ impl ServerHandler for Visitor {
         })
     }
 
-    async fn list_resources(
-        &self,
-        request: Option<PaginatedRequestParams>,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ListResourcesResult, ErrorData> {
-        let cursor = request.and_then(|request| request.cursor);
-        self.door.resources(&self.door.acting(&*self.who(&context)?)?, cursor.as_deref()).await
-    }
-
-    async fn list_resource_templates(
-        &self,
-        _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
-    ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(Door::resource_templates())
-    }
-
-    async fn read_resource(
-        &self,
-        request: ReadResourceRequestParams,
-        context: RequestContext<RoleServer>,
-    ) -> Result<ReadResourceResponse, ErrorData> {
-        self.door.read(&self.door.acting(&*self.who(&context)?)?, &request.uri).await.map(Into::into)
-    }
-
     async fn get_task(&self, request: GetTaskParams, context: RequestContext<RoleServer>) -> Result<GetTaskResult, ErrorData> {
         self.door.get_task(&self.who(&context)?, &request.task_id, &context).await
     }
@@ -199,26 +210,148 @@ impl ServerHandler for Visitor {
         Ok(())
     }
 
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        one_page(request)?;
+        let prompts = self.door.prompts(&self.who(&context)?.role).await;
+        let mut list = ListPromptsResult::with_all_items(prompts.iter().map(|(name, (_, prompt))| listed_prompt(name, prompt)).collect());
+        if stateless(&context) {
+            list = list.with_ttl_ms(MCP_LIST_TTL_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(list)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        self.door.prompt(&*self.who(&context)?, request, &context).await
+    }
+
+    async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+        self.door.complete(&*self.who(&context)?, request, &context).await.map(CompleteResult::new)
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let (who, cursor) = (self.who(&context)?, request.and_then(|request| request.cursor));
+        let mut list = self.door.resources(&self.door.acting(&who)?, cursor.as_deref()).await?;
+        if cursor.is_none() {
+            let all = self.door.resources_of_plugins(&who.role).await;
+            list.resources.splice(0..0, all.values().map(|(_, one)| one).filter(|one| !one.is_template()).map(listed_resource));
+        }
+        if stateless(&context) {
+            list = list.with_ttl_ms(MCP_LIST_TTL_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(list)
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        one_page(request)?;
+        let all = self.door.resources_of_plugins(&self.who(&context)?.role).await;
+        let mut list = Door::resource_templates();
+        list.resource_templates.extend(all.values().map(|(_, one)| one).filter(|one| one.is_template()).map(listed_template));
+        if stateless(&context) {
+            list = list.with_ttl_ms(MCP_LIST_TTL_MS).with_cache_scope(CacheScope::Private);
+        }
+        Ok(list)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let who = self.who(&context)?;
+        let mut result = match is_own(&request.uri) {
+            true => self.door.read(&self.door.acting(&who)?, &request.uri).await?,
+            false => self.door.read_of_plugins(&who, &request.uri, &context).await?,
+        };
+        if stateless(&context) {
+            // Nobody can tell how long what a plugin gives stays true.
+            (result.ttl_ms, result.cache_scope) = (Some(0), Some(CacheScope::Private));
+        }
+        Ok(result.into())
+    }
+
+    /// What a client subscribes to it is told of when the project changes; plugins themselves tell of no change.
+    async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.door.owner(&self.door.resources_of_plugins(&self.who(&context)?.role).await, &request.uri)?;
+        let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
+        if subscribed.len() >= MCP_SUBSCRIPTIONS_MAX && !subscribed.contains(&request.uri) {
+            return Err(ErrorData::invalid_request(format!("a client subscribes to {MCP_SUBSCRIPTIONS_MAX} resources at most"), None));
+        }
+        subscribed.insert(request.uri);
+        Ok(())
+    }
+
+    async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.subscribed.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.uri);
+        Ok(())
+    }
+
     /// A client of the handshake era is told of changes from here on.
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let mut teller = self.teller.lock().unwrap_or_else(PoisonError::into_inner);
         if teller.is_none() {
             let mut catalog = self.door.0.setup.catalog.clone();
             catalog.mark_unchanged();
-            let tell = async move { while catalog.changed().await.is_ok() && context.peer.notify_tool_list_changed().await.is_ok() {} };
+            let subscribed = self.subscribed.clone();
+            let tell = async move {
+                while catalog.changed().await.is_ok() {
+                    let (prompts, resources) = has(&catalog);
+                    let told = async {
+                        context.peer.notify_tool_list_changed().await?;
+                        if prompts {
+                            context.peer.notify_prompt_list_changed().await?;
+                        }
+                        if resources {
+                            context.peer.notify_resource_list_changed().await?;
+                            let uris = subscribed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                            for uri in uris {
+                                context.peer.notify_resource_updated(ResourceUpdatedNotificationParam::new(uri)).await?;
+                            }
+                        }
+                        Ok::<(), ServiceError>(())
+                    };
+                    if told.await.is_err() {
+                        return;
+                    }
+                }
+            };
             *teller = Some(tokio::spawn(tell).abort_handle());
         }
     }
 
     fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
-        Some(SubscriptionFilter::builder().tools_list_changed().build())
+        Some(SubscriptionFilter::builder().tools_list_changed().prompts_list_changed().resources_list_changed().build())
     }
 
     /// A client of the revisions without a handshake is told of changes while it listens.
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
         let mut catalog = self.door.0.setup.catalog.clone();
         catalog.mark_unchanged();
-        let tell = async { while catalog.changed().await.is_ok() && context.sink().notify_tool_list_changed().await.is_ok() {} };
+        let sink = context.sink();
+        // What this stream did not ask for is left out.
+        let told = |sent| matches!(sent, Ok(()) | Err(SubscriptionSendError::NotificationNotAccepted(_)));
+        let tell = async {
+            while catalog.changed().await.is_ok()
+                && told(sink.notify_tool_list_changed().await)
+                && told(sink.notify_prompt_list_changed().await)
+                && told(sink.notify_resource_list_changed().await)
+            {}
+        };
         tokio::select! {
             () = context.cancelled() => {}
             () = tell => {}
@@ -230,10 +363,16 @@ impl ServerHandler for Visitor {
     async fn on_custom_request(&self, request: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
         Err(match request.method.as_str() {
             "initialize"
-            | "tools/call"
-            | "tools/list"
+            | "prompts/list"
+            | "prompts/get"
             | "resources/list"
             | "resources/read"
+            | "resources/templates/list"
+            | "resources/subscribe"
+            | "resources/unsubscribe"
+            | "completion/complete"
+            | "tools/call"
+            | "tools/list"
             | "logging/setLevel"
             | "subscriptions/listen"
             | "tasks/get"

@@ -124,3 +124,15 @@ fn quoting_is_for_a_posix_shell() {
     assert_eq!(quote(""), "''");
     assert_eq!(quote("it's $HOME"), "'it'\\''s $HOME'");
 }
+
+#[test]
+fn the_scopes_of_mcp_are_known() {
+    for scope in crate::grant::MCP_SCOPES {
+        assert_eq!(parse("remit:mcp", scope).unwrap().custom["remit:mcp"], [scope]);
+    }
+    for scope in ["*", "elict", "Elicit"] {
+        let text = format!("{:?}", parse("remit:mcp", scope).unwrap_err());
+        assert!(text.contains("has no scope"), "{text}");
+    }
+    assert_eq!(parse("app:crm", "*").unwrap().custom["app:crm"], ["*"]);
+}

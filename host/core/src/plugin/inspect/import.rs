@@ -89,6 +89,7 @@ const SERVED: &[Served] = &[
     remit("remit:tool", &["invoke"], Some("tools"), false),
     remit("remit:tool", &["progress", "types"], None, false),
     remit("remit:session", &["context"], None, false),
+    remit("remit:mcp", &["types"], None, false),
     remit("remit:session", &["state", "outputs"], None, true),
     remit("remit:memory", &["memory"], Some("memory"), true),
     remit("remit:agent", &["durable"], Some("tools"), true),

@@ -20,7 +20,7 @@ use wasmparser::types::Types;
 use super::{Digest, Kind, text::visible};
 use crate::{
     Error, Result,
-    grant::{Declared, Scope},
+    grant::{Declared, MCP, Scope},
     limit,
 };
 
@@ -111,6 +111,10 @@ impl Inspection {
                 Some(_) => {}
                 None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
             }
+        }
+        // What it has to do with MCP clients shows in what it exports.
+        if self.kind == Kind::Tool && self.exports.iter().any(|name| name.starts_with("remit:mcp/")) {
+            declared.custom.insert(MCP.to_owned(), Scope::Any);
         }
         declared
     }

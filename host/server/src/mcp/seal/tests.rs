@@ -18,5 +18,6 @@ fn a_changed_or_old_seal_does_not_open() {
     assert_eq!(seal.open(b"a", &format!("{sealed}-TAMPERED")), None);
     assert_eq!(seal.open(b"a", ""), None);
     let old = seal.seal(b"a", b"step 1", Duration::ZERO);
-    assert_eq!(seal.open(b"a", &old), None);
+    // It holds in the millisecond in which it was made.
+    assert!((0..10_000_000).any(|_| seal.open(b"a", &old).is_none()));
 }

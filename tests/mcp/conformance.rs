@@ -123,8 +123,14 @@ mod grants {
         let found = ask(grants, "server/discover", json!({}));
         let capabilities = &found["result"]["capabilities"];
         assert!(capabilities.get("prompts").is_none() && capabilities.get("resources").is_none(), "{found}");
-        assert_eq!(ask(grants, "prompts/list", json!({}))["result"]["prompts"], json!([]));
-        let read = ask(grants, "resources/read", json!({ "uri": "test://static-text" }));
-        assert_eq!((&read["error"]["code"], &read["error"]["data"]["uri"]), (&json!(-32602), &json!("test://static-text")), "{read}");
+        for (method, params) in [
+            ("prompts/list", json!({})),
+            ("prompts/get", json!({ "name": "test_simple_prompt" })),
+            ("resources/list", json!({})),
+            ("resources/read", json!({ "uri": "test://static-text" })),
+        ] {
+            let refused = ask(grants, method, params);
+            assert_eq!(refused["error"]["code"], -32601, "{refused}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use remit_core::{
     identity::Role,
     limit::{MCP_LIST_TTL_MS, MCP_SUBSCRIPTIONS_MAX},
-    plugin::text::visible,
+    plugin::{PluginName, text::visible},
 };
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -137,6 +137,15 @@ fn has(catalog: &watch::Receiver<Arc<Catalog>>) -> (bool, bool) {
     (!catalog.prompts.is_empty(), !catalog.resources.is_empty())
 }
 
+fn unknown_method(method: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method: `{}`", visible(method, 64)), None)
+}
+
+/// Refuses a method that needs what no plugin has.
+fn needs(plugins: &[PluginName], method: &str) -> Result<(), ErrorData> {
+    if plugins.is_empty() { Err(unknown_method(method)) } else { Ok(()) }
+}
+
 /// Refuses a cursor where there is one page: it is of no list that there is.
 fn one_page(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {
@@ -155,6 +164,10 @@ impl ServerHandler for Visitor {
         let mut capabilities = builder.build();
         if catalog.prompts.is_empty() {
             (capabilities.prompts, capabilities.completions) = (None, None);
+        }
+        if let (true, Some(resources)) = (catalog.resources.is_empty(), &mut capabilities.resources) {
+            // Sessions alone are read: their list is not told of, nor is one of them.
+            (resources.subscribe, resources.list_changed) = (None, None);
         }
         ServerConfig::new(capabilities)
             .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
@@ -205,7 +218,10 @@ impl ServerHandler for Visitor {
         self.door.cancel_task(&self.who(&context)?, &request.task_id).await
     }
 
-    async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    async fn set_level(&self, request: rmcp::model::SetLevelRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        if stateless(&context) {
+            return Err(unknown_method("logging/setLevel"));
+        }
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = request.level;
         Ok(())
     }
@@ -215,6 +231,7 @@ impl ServerHandler for Visitor {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
+        needs(&self.door.catalog().prompts, "prompts/list")?;
         one_page(request)?;
         let prompts = self.door.prompts(&self.who(&context)?.role).await;
         let mut list = ListPromptsResult::with_all_items(prompts.iter().map(|(name, (_, prompt))| listed_prompt(name, prompt)).collect());
@@ -229,10 +246,12 @@ impl ServerHandler for Visitor {
         request: GetPromptRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        needs(&self.door.catalog().prompts, "prompts/get")?;
         self.door.prompt(&*self.who(&context)?, request, &context).await
     }
 
     async fn complete(&self, request: CompleteRequestParams, context: RequestContext<RoleServer>) -> Result<CompleteResult, ErrorData> {
+        needs(&self.door.catalog().prompts, "completion/complete")?;
         self.door.complete(&*self.who(&context)?, request, &context).await.map(CompleteResult::new)
     }
 
@@ -287,6 +306,7 @@ impl ServerHandler for Visitor {
 
     /// What a client subscribes to it is told of when the project changes; plugins themselves tell of no change.
     async fn subscribe(&self, request: SubscribeRequestParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        needs(&self.door.catalog().resources, "resources/subscribe")?;
         self.door.owner(&self.door.resources_of_plugins(&self.who(&context)?.role).await, &request.uri)?;
         let mut subscribed = self.subscribed.lock().unwrap_or_else(PoisonError::into_inner);
         if subscribed.len() >= MCP_SUBSCRIPTIONS_MAX && !subscribed.contains(&request.uri) {
@@ -360,25 +380,18 @@ impl ServerHandler for Visitor {
     }
 
     /// What is no request that the protocol knows: its method is unknown, or its parameters are not those of its method.
-    async fn on_custom_request(&self, request: CustomRequest, _: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
-        Err(match request.method.as_str() {
-            "initialize"
-            | "prompts/list"
-            | "prompts/get"
-            | "resources/list"
-            | "resources/read"
-            | "resources/templates/list"
-            | "resources/subscribe"
-            | "resources/unsubscribe"
-            | "completion/complete"
-            | "tools/call"
-            | "tools/list"
-            | "logging/setLevel"
-            | "subscriptions/listen"
-            | "tasks/get"
-            | "tasks/update"
-            | "tasks/cancel" => ErrorData::invalid_params(format!("the parameters are not those of `{}`", request.method), None),
-            method => ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("unknown method: `{}`", visible(method, 64)), None),
-        })
+    async fn on_custom_request(&self, request: CustomRequest, context: RequestContext<RoleServer>) -> Result<CustomResult, ErrorData> {
+        let misfit = || ErrorData::invalid_params(format!("the parameters are not those of `{}`", request.method), None);
+        let catalog = self.door.catalog();
+        let known = match request.method.as_str() {
+            "tools/call" | "tools/list" | "subscriptions/listen" => true,
+            "resources/list" | "resources/templates/list" | "resources/read" => true,
+            "tasks/get" | "tasks/update" | "tasks/cancel" => true,
+            "initialize" | "logging/setLevel" => !stateless(&context),
+            "resources/subscribe" | "resources/unsubscribe" => !stateless(&context) && !catalog.resources.is_empty(),
+            "prompts/list" | "prompts/get" | "completion/complete" => !catalog.prompts.is_empty(),
+            _ => false,
+        };
+        Err(if known { misfit() } else { unknown_method(&request.method) })
     }
 }

@@ -91,17 +91,58 @@ mod grants {
     use super::project;
 
     /// What a client that offers everything is answered by a door with these grants.
-    fn ask(grants: &str, method: &str, mut params: Value) -> Value {
+    fn ask(grants: &str, method: &str, params: Value) -> Value {
         let shell = project(grants);
         let mut client = McpClient::unopened(shell.command(&["mcp", "--no-prefix"]));
+        let answer = say(&mut client, method, params);
+        client.close();
+        answer
+    }
+
+    /// What a client that offers everything is answered.
+    fn say(client: &mut McpClient, method: &str, mut params: Value) -> Value {
         let everything = json!({ "elicitation": {}, "sampling": {}, "roots": {} });
         let about = [("protocolVersion", json!(STATELESS)), ("clientInfo", json!({ "name": "test", "version": "1" }))];
         for (name, value) in about.into_iter().chain([("clientCapabilities", everything)]) {
             params["_meta"][format!("io.modelcontextprotocol/{name}")] = value;
         }
-        let answer = client.ask(method, params);
+        client.ask(method, params)
+    }
+
+    #[test]
+    fn request_state_goes_on_with_its_own_request_alone() {
+        let shell = project("\"remit:mcp\" = [\"elicit\"]");
+        let mut client = McpClient::unopened(shell.command(&["mcp", "--no-prefix"]));
+        let call = |tool: &str, arguments: Value| json!({ "name": format!("test_input_required_result_{tool}"), "arguments": arguments });
+        let asked = say(&mut client, "tools/call", call("request_state", json!({})));
+        let state = asked["result"]["requestState"].as_str().expect("a state").to_owned();
+        let with = |mut params: Value, state: &str| {
+            params["requestState"] = json!(state);
+            params["inputResponses"] = json!({ "confirm": { "action": "accept", "content": { "ok": true } } });
+            params
+        };
+        for (params, state) in [
+            (call("request_state", json!({ "other": 1 })), state.as_str()),
+            (call("tampered_state", json!({})), &state),
+            (call("request_state", json!({})), &format!("{state}x")),
+        ] {
+            let refused = say(&mut client, "tools/call", with(params, state));
+            assert_eq!(refused["error"]["code"], -32602, "{refused}");
+        }
+        let done = say(&mut client, "tools/call", with(call("request_state", json!({})), &state));
+        assert_eq!(done["result"]["resultType"], "complete", "{done}");
         client.close();
-        answer
+    }
+
+    #[test]
+    fn names_without_a_plugin_are_for_one_plugin_alone() {
+        let shell = project("");
+        shell.write("remit.toml", "version = 1\nproject.name = \"door\"\n[plugins.a]\nsource = \"conformance.wasm\"\n[plugins.b]\nsource = \"conformance.wasm\"\n");
+        assert!(shell.run(&["review", "--yes"]).status.success());
+        let refused = shell.run(&["mcp", "--no-prefix"]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("the project has 2 plugins") && said.contains("leave out --no-prefix"), "{said}");
     }
 
     #[test]

@@ -163,15 +163,18 @@ mod grants {
         let grants = "\"remit:mcp\" = [\"elicit\"]";
         let found = ask(grants, "server/discover", json!({}));
         let capabilities = &found["result"]["capabilities"];
-        assert!(capabilities.get("prompts").is_none() && capabilities.get("resources").is_none(), "{found}");
+        assert!(capabilities.get("prompts").is_none() && capabilities["resources"] == json!({}), "{found}");
         for (method, params) in [
             ("prompts/list", json!({})),
             ("prompts/get", json!({ "name": "test_simple_prompt" })),
-            ("resources/list", json!({})),
-            ("resources/read", json!({ "uri": "test://static-text" })),
+            ("resources/subscribe", json!({ "uri": "test://static-text" })),
         ] {
             let refused = ask(grants, method, params);
             assert_eq!(refused["error"]["code"], -32601, "{refused}");
         }
+        // Sessions are read as resources, whatever plugins have.
+        assert_eq!(ask(grants, "resources/list", json!({}))["result"]["resources"], json!([]));
+        let read = ask(grants, "resources/read", json!({ "uri": "test://static-text" }));
+        assert_eq!(read["error"]["code"], -32602, "{read}");
     }
 }

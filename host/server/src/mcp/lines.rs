@@ -235,6 +235,8 @@ impl<R: AsyncRead + Send + Unpin, W: AsyncWrite + Send + Unpin + 'static> Transp
     /// The next message; `None` at the end, also when the client does not read any more.
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
+            // Requests that came before are answered first, or a client could fill the memory with more of them before one answer counts.
+            tokio::task::yield_now().await;
             self.unread.room().await;
             if self.unread.is_closed() {
                 return None;

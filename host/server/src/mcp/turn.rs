@@ -171,8 +171,8 @@ impl Door {
         let closing = self.0.turns.closing.subscribe();
         loop {
             let (told, goes_on) = self.glance(of).await?;
-            // Whoever runs it stays with a timer that is close.
-            let sleeps = told.is_under_way() && self.0.turns.runs(of.session);
+            // Whoever runs it stays with a timer that is close, and leaves one that is not.
+            let sleeps = told.is_under_way();
             let settled = told.end.is_some() && !goes_on && !sleeps;
             if settled || Instant::now() >= deadline || *closing.borrow() {
                 return Ok(told);

@@ -16,72 +16,7 @@ use crate::{
 };
 
 /// Every key of `remit.toml`, each at least once.
-const REMIT: &str = r#"
-version = 1
-retention = { sessions_days = 90, quarantined_days = 365 }
-[project]
-name = "acme-support"
-[plugins.files]
-source = "plugins/files"
-outside = false
-ask = ["write", "*"]
-limits = { memory_mib = 128, deadline_ms = 5000, output_kib = 64 }
-effects = { shout = "read" }
-[plugins.files.grants]
-fs = [{ path = "docs", mount = "/docs", access = "write", max_mib = 1, max_files = 1 }]
-env = { LANG = "C" }
-config = { region = "eu" }
-kv = { access = "write", scope = "project", max_mib = 1 }
-workspace = { access = "write", scope = "session", max_mib = 1, max_files = 1 }
-tools = ["table/*"]
-"acme:billing" = ["invoices/*"]
-[[plugins.files.grants.http]]
-allow = ["GET https://example.com/**"]
-secret = { name = "github", header = "authorization", format = "Bearer {}" }
-max_kib = 1
-deadline_ms = 1
-private = ["127.0.0.1"]
-[[plugins.files.grants.http]]
-allow = ["* http://*.example.com:8080/a/*?**"]
-secret = { name = "maps", query = "key" }
-[plugins.table]
-source = "table.wasm"
-[plugins.tickets]
-command = ["python3", "server.py"]
-env = { REGION = "eu", TICKETS_TOKEN = { secret = "tickets", format = "Bearer {}" } }
-cwd = "tools"
-ask = ["close", "*"]
-limits = { deadline_ms = 5000, output_kib = 64 }
-effects = { search = "read" }
-[plugins.issues]
-url = "https://example.com/mcp"
-secret = { name = "issues", header = "authorization", format = "Bearer {}" }
-private = ["10.0.0.0/8"]
-ask = ["close", "*"]
-limits = { deadline_ms = 5000, output_kib = 64 }
-effects = { search = "read" }
-[agents.triage]
-source = "plugins/triage"
-outside = false
-tools = ["files/*"]
-limits = { memory_mib = 32, deadline_ms = 1000, output_kib = 16 }
-[roles.reader]
-tools = ["files/read"]
-[principals]
-"user:ada" = ["owner"]
-[mcp]
-search = "auto"
-listed = ["files/read"]
-[auth]
-issuer = "https://login.example.com"
-audience = "https://tools.example.com/mcp"
-jwks = "https://login.example.com/jwks.json"
-algorithms = ["ES256"]
-principal = "user:{sub}"
-scopes = ["tools"]
-[approvals]
-accept_client = true
-"#;
+const REMIT: &str = include_str!("every-key.toml");
 
 const PLUGIN: &str = r#"
 version = 1

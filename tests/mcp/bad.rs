@@ -160,9 +160,9 @@ fn bad_input_leaves_no_memory_behind() {
     flat("bodies", &mut bodies);
 }
 
-/// After ten rounds forty more leave nothing that lasts, but for what the allocator keeps at hand.
+/// After twenty rounds, which fill a turn of a session of plain calls, forty more leave nothing that lasts, but for what the allocator keeps at hand.
 fn flat(what: &str, round: &mut impl FnMut() -> u64) {
-    let early = (0..10).map(|_| round()).max().expect("ten");
+    let early = (0..20).map(|_| round()).max().expect("twenty");
     let late = (0..40).map(|_| round()).last().expect("forty");
     assert!(late < early + (16 << 10), "{what}: {early} KiB, then {late} KiB");
 }

@@ -241,7 +241,10 @@ pub(super) fn print_row(row: &SessionRow) {
         Status::Idle | Status::Killed => DIM,
     };
     let detail = remit_core::plugin::text::visible(&row.detail, 80);
-    let agent = chain(row.caller.as_ref(), &row.agent);
+    let agent = match row.agent.as_str() {
+        NO_AGENT => "plain calls".to_owned(),
+        agent => chain(row.caller.as_ref(), agent),
+    };
     let (status, turns) = (status(row), counted(row.turns as usize, "turn"));
     let queued = if row.queued > 0 { format!("{} queued  ", row.queued) } else { String::new() };
     output::line(&format!("{}  {style}{status:<11}{style:#}  {agent:<16}  {turns:>9}  {}  {queued}{detail}", row.id, when(row.updated)));

@@ -318,13 +318,13 @@ fn sigterm_lets_a_call_with_a_key_end() {
     let ada = of(&shell, "user:ada");
     let own = [("authorization", ada.as_str()), ("mcp-protocol-version", HANDSHAKE)];
     let session = server.session(&own).header("mcp-session-id").expect("a session").to_owned();
-    let sleep = json!({ "name": "hostile__sleep", "arguments": { "milliseconds": 1000 } });
+    let sleep = json!({ "name": "hostile__sleep", "arguments": { "milliseconds": 1000 }, "_meta": { "progressToken": "p" } });
     let call = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": sleep }).to_string();
     let mut called = server.begin("POST", "/mcp", &[&own[..], &[("mcp-session-id", &session)]].concat(), &call);
-    let mut head = String::new();
-    called.read_line(&mut head).expect("text");
-    assert!(head.contains("200"), "{head}");
-    assert_eq!(server.stateless("tools/list", json!({}), &own[..1]).status, 200);
+    let mut heard = String::new();
+    while !heard.contains("asleep") {
+        assert_ne!(called.read_line(&mut heard).expect("text"), 0, "it runs before the signal comes: {heard}");
+    }
     let (_, code) = server.end(Signal::TERM);
     assert_eq!(code, Some(143));
     let mut text = String::new();

@@ -28,10 +28,15 @@ fn an_entry_is_shown_and_written_and_everything_else_stays() {
 #[test]
 fn what_was_written_starts_the_server() {
     let shell = project(&[("raw", "raw-tool")]);
-    for (client, file) in [("cursor", "../.cursor/mcp.json"), ("claude-desktop", "../.config/Claude/claude_desktop_config.json")] {
+    for (client, file, table) in [
+        ("cursor", "../.cursor/mcp.json", "mcpServers"),
+        ("claude-desktop", "../.config/Claude/claude_desktop_config.json", "mcpServers"),
+        ("vscode", ".vscode/mcp.json", "servers"),
+        ("zed", "../.config/zed/settings.json", "context_servers"),
+    ] {
         assert!(shell.run(&["mcp", "install", client, "--yes", "--name", "here"]).status.success());
         let text = std::fs::read_to_string(shell.cwd().join(file)).expect("it was written");
-        let entry = serde_json::from_str::<Value>(&text).expect("JSON")["mcpServers"]["here"].clone();
+        let entry = serde_json::from_str::<Value>(&text).expect("JSON")[table]["here"].clone();
         let arguments: Vec<&str> = entry["args"].as_array().expect("a list").iter().map(|one| one.as_str().expect("text")).collect();
         let mut command = shell.command_of(std::path::Path::new(entry["command"].as_str().expect("text")), &arguments);
         command.current_dir("/");

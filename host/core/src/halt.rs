@@ -67,6 +67,15 @@ impl fmt::Display for Halt {
     }
 }
 
+/// Why something may not run for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is halted, by whom and since when, in words.
+    pub reason: String,
+    /// What a person can do about it.
+    pub hint: String,
+}
+
 /// All that is halted in a project, [`HALTS_MAX`] targets at most.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Halts(BTreeMap<Target, Halt>);
@@ -142,12 +151,16 @@ impl Halts {
         self.0.iter()
     }
 
-    /// Why `principal` may run nothing of `plugin`, in words, when that is so.
-    pub fn refusal(&self, principal: &Principal, plugin: &str) -> Option<String> {
-        self.0.iter().find_map(|(target, halt)| match target {
-            Target::Everything => Some(format!("everything is stopped {halt}")),
-            Target::Plugin(name) => (name.as_str() == plugin).then(|| format!("it is disabled {halt}")),
-            Target::Principal(halted) => (halted == principal).then(|| format!("`{principal}` is disabled {halt}")),
+    /// Why `principal` may run nothing of `plugin`, when that is so.
+    pub fn refusal(&self, principal: &Principal, plugin: &str) -> Option<Refusal> {
+        self.0.iter().find_map(|(target, halt)| {
+            let (applies, reason) = match target {
+                Target::Everything => (true, format!("everything is stopped {halt}")),
+                Target::Plugin(name) => (name.as_str() == plugin, format!("it is disabled {halt}")),
+                Target::Principal(halted) => (halted == principal, format!("`{principal}` is disabled {halt}")),
+            };
+            let command = if *target == Target::Everything { "remit start".to_owned() } else { format!("remit enable {target}") };
+            applies.then(|| Refusal { reason, hint: format!("once it may run again: {command}") })
         })
     }
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
-const DAY_MS: u64 = 24 * 3_600_000;
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 24 * 3_600_000;
 
 /// Largest component file that is read (A20).
 pub const COMPONENT_MAX_BYTES: u64 = 64 * MIB;

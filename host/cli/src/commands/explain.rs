@@ -61,6 +61,7 @@ impl super::Run {
         match current.locked.tools.get(what) {
             Some(tool) => {
                 let halted = HaltFile::new(&project.state).halts()?.refusal(&principal, plugin.name.as_str());
+                let halted = halted.map(|refusal| format!("{}; {}", refusal.reason, refusal.hint));
                 let hindrance = halted.or_else(|| {
                     let has = role.as_ref().is_some_and(|role| role.allows(plugin.name.as_str(), &tool.name));
                     (!has).then(|| "no role has this tool".to_owned())

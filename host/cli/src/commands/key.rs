@@ -50,7 +50,7 @@ pub struct Create {
     #[arg(long = "tool", value_name = "PLUGIN/TOOL")]
     tools: Vec<ToolPattern>,
     /// How long it holds, in days or hours, such as 30d or 12h; a year at most [default: 90d]
-    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    #[arg(long, value_name = "TIME", value_parser = super::span)]
     expires: Option<u64>,
     /// What it is for
     #[arg(long, default_value = "")]
@@ -64,18 +64,6 @@ pub struct Create {
 pub struct Revoke {
     /// The key's id; of a key that was found somewhere, the key itself
     key: String,
-}
-
-/// Milliseconds of `30d` or `12h`.
-fn lifetime(text: &str) -> Result<u64, String> {
-    let wrong = || "a number of days or hours, such as 30d or 12h".to_owned();
-    let unit = match text.chars().last() {
-        Some('d') => 24 * 3_600_000,
-        Some('h') => 3_600_000,
-        _ => return Err(wrong()),
-    };
-    let number: u64 = text.get(..text.len() - 1).unwrap_or_default().parse().map_err(|_no_number| wrong())?;
-    number.checked_mul(unit).ok_or_else(wrong)
 }
 
 impl super::Run {

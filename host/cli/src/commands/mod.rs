@@ -30,7 +30,7 @@ mod trust;
 use std::{future::Future, process::ExitCode};
 
 use anyhow::Context as _;
-use remit_core::plugin::Effect;
+use remit_core::{limit::DAY_MS, plugin::Effect};
 use remit_server::gateway::{KEEPER, keeper_main};
 
 use crate::{
@@ -150,6 +150,12 @@ pub fn effect(effect: Effect) -> &'static str {
         Effect::Idempotent => "idempotent",
         Effect::Once => "once",
     }
+}
+
+/// Milliseconds of `30d` or `12h`.
+fn span(text: &str) -> Result<u64, String> {
+    let unit = |suffix, ms| text.strip_suffix(suffix).and_then(|number: &str| number.parse::<u64>().ok()?.checked_mul(ms));
+    unit('d', DAY_MS).or_else(|| unit('h', DAY_MS / 24)).ok_or_else(|| "write a number of days or hours, such as 30d or 12h".to_owned())
 }
 
 /// Adds a member to a JSON object.

@@ -7,7 +7,7 @@ use remit_core::{
     clock::{Clock as _, Timestamp},
     identity::{Context, Role},
     journal::Body,
-    limit::RETENTION_MAX_DAYS,
+    limit::{DAY_MS, RETENTION_MAX_DAYS},
     plugin::Digest,
     project::Retention,
     store::{SessionFilter, SessionRow, Status},
@@ -47,15 +47,12 @@ pub struct Prune {
 }
 
 /// Milliseconds of a day.
-const DAY_MS: u64 = 24 * 3_600_000;
 /// Sessions that are removed in one transaction, or listed at once.
 const PAGE: u32 = 100;
 
 fn parse_age(text: &str) -> Result<u64, String> {
-    let unit = |suffix, ms| text.strip_suffix(suffix).and_then(|number: &str| number.parse::<u64>().ok()?.checked_mul(ms));
-    let age = unit('d', DAY_MS).or_else(|| unit('h', DAY_MS / 24));
-    let most = u64::from(RETENTION_MAX_DAYS) * DAY_MS;
-    age.filter(|age| *age <= most).ok_or_else(|| "write a number of days or hours, such as 30d or 12h".to_owned())
+    let (age, most) = (super::span(text)?, u64::from(RETENTION_MAX_DAYS) * DAY_MS);
+    if age <= most { Ok(age) } else { Err(format!("at most {RETENTION_MAX_DAYS}d")) }
 }
 
 /// Sessions in one of these, to which nothing was added after a time.

@@ -28,7 +28,8 @@ fn says_who_halted_it_when_and_why() {
     let mut halts = Halts::default();
     halts.halt("files".parse().unwrap(), halt(Some("it leaks"))).unwrap();
     let refusal = halts.refusal(&"user:ben".parse().unwrap(), "files").unwrap();
-    assert_eq!(refusal, "it is disabled since 2025-11-24T16:00:00.000Z by user:ada: it leaks");
+    assert_eq!(refusal.reason, "it is disabled since 2025-11-24T16:00:00.000Z by user:ada: it leaks");
+    assert_eq!(refusal.hint, "once it may run again: remit enable files");
 }
 
 #[test]

@@ -21,8 +21,7 @@ impl Key {
 
     /// The key `id` with a secret out of `random`.
     pub fn new(id: KeyId, random: [u8; 32]) -> Self {
-        let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-        let secret: String = random.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
+        let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let id_text = id.to_string();
         let body = format!("{}{}_{secret}", Self::PREFIX, id_text.strip_prefix(KeyId::PREFIX).unwrap_or(&id_text));
         let text = format!("{body}{}", checksum(&body));

@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use remit_core::{
     Error, Result,
     grant::Denial,
+    halt::Refusal,
     id::CallId,
     identity::{Context, Principal},
     limit::HALT_LOOK_MS,
@@ -73,7 +74,7 @@ impl Inner {
     ///
     /// # Errors
     /// When it cannot be found out; then nothing runs.
-    pub(crate) fn halted(&self, principal: &Principal, plugin: &str) -> Result<Option<String>> {
+    pub(crate) fn halted(&self, principal: &Principal, plugin: &str) -> Result<Option<Refusal>> {
         self.services.halts.as_ref().map_or(Ok(None), |source| Ok(source.halts()?.refusal(principal, plugin)))
     }
 
@@ -86,8 +87,8 @@ impl Inner {
             tokio::time::sleep(Duration::from_millis(HALT_LOOK_MS)).await;
             match self.halted(principal, plugin) {
                 Ok(None) => {}
-                Ok(Some(reason)) => {
-                    return Error::unavailable(format!("`{}` was ended: {reason}", visible(plugin, 64))).code("E-HALTED");
+                Ok(Some(Refusal { reason, hint })) => {
+                    return Error::unavailable(format!("`{}` was ended: {reason}", visible(plugin, 64))).hint(hint).code("E-HALTED");
                 }
                 Err(error) => return error,
             }

@@ -21,6 +21,7 @@ use remit_core::{
     Error, Result,
     audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
     grant::{Denial, Grants, Held},
+    halt::Refusal,
     id::CallId,
     identity::{Context, Principal, Role},
     limit::{CallLimits, DELEGATION_MAX_DEPTH, OUTPUT_KEPT_MAX_BYTES},
@@ -406,9 +407,9 @@ impl Inner {
 
     /// What is decided before anything runs: what is halted, the caller's role, the approval, the depth of the chain.
     fn admissible(&self, context: &Context, request: &Request<'_>, plugin: &Loaded, denials: &Denials) -> Result<()> {
-        if let Some(reason) = self.halted(&context.principal, request.plugin)? {
+        if let Some(Refusal { reason, hint }) = self.halted(&context.principal, request.plugin)? {
             let denial = Denial::halted(request.plugin, request.tool, reason);
-            let error = Error::denied(denial.to_string()).code("E-HALTED");
+            let error = Error::denied(denial.to_string()).hint(hint).code("E-HALTED");
             denials.record(denial);
             return Err(error);
         }

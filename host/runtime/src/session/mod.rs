@@ -29,6 +29,7 @@ use remit_core::{
     Error, Kind, Result,
     audit::Decision as Decided,
     grant::Denial,
+    halt::Refusal,
     id::{SessionId, WaitId},
     identity::{Context, Role},
     journal::{Body, Outcome, Past, Record},
@@ -334,8 +335,8 @@ impl Inner {
             let denial = Denial::role(request.agent, request.agent, &context.principal.to_string());
             return Err(Error::denied(denial.to_string()).hint("give the principal a role with this agent in `[roles]` of `remit.toml`"));
         }
-        if let Some(reason) = self.halted(&context.principal, request.agent)? {
-            return Err(Error::denied(format!("`{}` may not run ({reason})", agent.spec.name)).code("E-HALTED"));
+        if let Some(Refusal { reason, hint }) = self.halted(&context.principal, request.agent)? {
+            return Err(Error::denied(format!("`{}` may not run ({reason})", agent.spec.name)).hint(hint).code("E-HALTED"));
         }
         Ok(agent)
     }

@@ -12,6 +12,7 @@ use std::{
 use remit_core::{
     Error, Kind, Result,
     clock::Timestamp,
+    halt::Refusal,
     id::WaitId,
     identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
@@ -298,7 +299,8 @@ impl Turn {
     fn halted(&self) -> Option<Error> {
         // A plain call has no turn that could go on: it is refused itself.
         let reason = self.host.halted(&self.principal, self.agent.as_deref()?).transpose()?;
-        Some(reason.map_or_else(|error| error, |reason| Error::unavailable(format!("the turn goes on later: {reason}")).code("E-HALTED")))
+        let later = |Refusal { reason, hint }| Error::unavailable(format!("the turn goes on later: {reason}")).hint(hint).code("E-HALTED");
+        Some(reason.map_or_else(|error| error, later))
     }
 
     /// Waits for what the agent asks for.

@@ -115,7 +115,8 @@ impl Sender {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let destination = Destination::new(gateway, remote)?;
+        let permitted = remote.clone();
+        let destination = Destination::new(gateway, &remote.url, move |address| permitted.permits(address))?;
         let deadline = Duration::from_millis(limits.deadline_ms);
         let inner = Inner { destination, headers, deadline, most, exceeded, expired: AtomicBool::new(false) };
         Ok((Self(Arc::new(inner)), needles))

@@ -33,6 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Door,
+    talk::foreign,
     turn::{Acting, Following},
 };
 
@@ -210,15 +211,14 @@ impl Door {
         call: &[u8],
         context: &RequestContext<RoleServer>,
     ) -> std::result::Result<Result<(Following, bool)>, ErrorData> {
-        let refused = || ErrorData::invalid_params("the request state was not given for this call, or is too old", None);
         if !self.accepts_client() {
-            return Err(refused());
+            return Err(foreign());
         }
         let sealed = self.0.seal.open(call, state).ok_or_else(|| {
             tracing::warn!(principal = %acting.principal, "a request state was refused");
-            refused()
+            foreign()
         })?;
-        let Sealed { session, key, waits } = serde_json::from_slice(&sealed).map_err(|_other| refused())?;
+        let Sealed { session, key, waits } = serde_json::from_slice(&sealed).map_err(|_other| foreign())?;
         let answers = parsed(answers.unwrap_or_default())?;
         Ok(async {
             self.own_session(&acting, session).await?;

@@ -26,7 +26,7 @@ use super::{
     Door, Offer, Who,
     in_session::{self, InSession},
     shape,
-    talk::{Brought, Stuck, Talk},
+    talk::{Brought, Stuck, Talk, foreign},
     visitor::Level,
 };
 
@@ -59,10 +59,13 @@ impl Door {
         let arguments = Value::Object(arguments).to_string();
         let listener = Listener::new(&context, level, offer);
         let work = async {
-            if offer.asks {
+            if offer.may_ask {
                 let of = ("tools/call", offer.name.as_str(), arguments.as_str());
                 let talk = Talk::new(self, &who.principal, &context, &offer.plugin, of, brought)?;
                 return self.in_rounds(&acting, offer, &arguments, talk, &listener).await;
+            }
+            if brought.state.is_some() {
+                return Err(foreign());
             }
             let handle = context.meta.get(in_session::META);
             let handle = handle.map(|handle| handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));

@@ -54,7 +54,7 @@ pub struct Offer {
     /// What the plugin calls it; the agent's name.
     pub name: String,
     /// Whether it may ask its client.
-    pub(super) asks: bool,
+    pub(super) may_ask: bool,
     /// What it is found by.
     pub(super) words: Words,
     /// About its size in a list.
@@ -211,7 +211,14 @@ impl Offer {
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();
         let bytes = bytes + definition.description.len();
-        Self { asks: may_ask(plugin), words: Words::of(&tool), tool, plugin: plugin.name.to_string(), name: definition.name.clone(), bytes }
+        Self {
+            may_ask: may_ask(plugin),
+            words: Words::of(&tool),
+            tool,
+            plugin: plugin.name.to_string(),
+            name: definition.name.clone(),
+            bytes,
+        }
     }
 
     /// Whether who has `role` may call the tool. To others it is not there.
@@ -231,4 +238,4 @@ impl Offer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -7,11 +7,8 @@ use std::{
     time::Duration,
 };
 
-use futures::future::join;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use hyper::body::Bytes;
 use jsonwebtoken::{
     DecodingKey,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse},
@@ -19,23 +16,20 @@ use jsonwebtoken::{
 use remit_core::{
     Error, Result,
     clock::Timestamp,
-    limit::{HTTP_FIELDS_MAX_BYTES, JWKS_DEADLINE_MS, JWKS_KEYS_MAX, JWKS_MAX_BYTES, JWKS_PAUSE_MS, JWKS_STALE_MAX_MS, JWKS_TTL_MS},
+    limit::{JWKS_DEADLINE_MS, JWKS_KEYS_MAX, JWKS_MAX_BYTES, JWKS_PAUSE_MS, JWKS_STALE_MAX_MS, JWKS_TTL_MS},
     project::{Jwks, Signature},
 };
-use remit_runtime::project::public_keys;
-use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-    sync::Mutex,
+use remit_runtime::{
+    capability::http::{Destination, Gateway, GatewayOptions},
+    project::public_keys,
 };
-use tokio_rustls::TlsConnector;
-use url::{Host, Url};
+use tokio::sync::Mutex;
+use url::Url;
 
 /// Where public keys come from, and those that are known.
 pub(super) struct KeySource {
     place: Jwks,
-    tls: TlsConnector,
+    gateway: Gateway,
     known: RwLock<Option<Arc<Known>>>,
     /// When it was asked last; held while it is.
     asked: Mutex<Option<Timestamp>>,
@@ -66,13 +60,7 @@ impl KeySource {
     /// # Errors
     /// `host` when TLS cannot be set up.
     pub fn new(place: Jwks) -> Result<Self> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Error::host("TLS cannot be set up", error))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { place, tls: TlsConnector::from(Arc::new(tls)), known: RwLock::default(), asked: Mutex::default() })
+        Ok(Self { place, gateway: Gateway::new(GatewayOptions::default())?, known: RwLock::default(), asked: Mutex::default() })
     }
 
     /// The key that a token names by `kid`, for a signature of this kind.
@@ -114,30 +102,21 @@ impl KeySource {
     async fn load(&self) -> Result<Vec<PublicKey>> {
         let bytes = match &self.place {
             Jwks::File(path) => public_keys(Path::new(path), JWKS_MAX_BYTES)?,
-            Jwks::Url(url) => {
-                let late = |_elapsed| Error::unavailable(format!("`{url}` did not answer in time"));
-                tokio::time::timeout(Duration::from_millis(JWKS_DEADLINE_MS), self.fetch(url)).await.map_err(late)??
-            }
+            Jwks::Url(url) => self.fetch(url).await?,
         };
         read(&bytes)
     }
 
+    /// Asks the issuer, wherever the project says that it is: its keys are public, and nothing is sent but the question.
     async fn fetch(&self, url: &Url) -> Result<Vec<u8>> {
-        let failed = |error: &dyn std::fmt::Display| Error::unavailable(format!("`{url}` cannot be reached")).internal(error);
-        let port = url.port_or_known_default().unwrap_or(443);
-        let stream = match url.host() {
-            Some(Host::Domain(name)) => TcpStream::connect((name, port)).await,
-            Some(Host::Ipv4(address)) => TcpStream::connect((address, port)).await,
-            Some(Host::Ipv6(address)) => TcpStream::connect((address, port)).await,
-            None => return Err(failed(&"it names no host")),
-        };
-        let stream = stream.map_err(|error| failed(&error))?;
-        if url.scheme() != "https" {
-            return ask(url, stream).await;
+        let failed = |error: &dyn std::fmt::Display| Error::unavailable(format!("`{url}` gives no keys")).internal(error);
+        let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let (deadline, issuer) = (Duration::from_millis(JWKS_DEADLINE_MS), Destination::new(&self.gateway, url, |_| true)?);
+        let answer = issuer.send(Method::GET, headers, Bytes::new(), deadline, JWKS_MAX_BYTES).await.map_err(|error| failed(&error))?;
+        if answer.status() != StatusCode::OK {
+            return Err(failed(&answer.status()));
         }
-        let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(name).map_err(|error| failed(&error))?;
-        ask(url, self.tls.connect(name, stream).await.map_err(|error| failed(&error))?).await
+        answer.into_body().whole().await.map_err(|error| failed(&error))
     }
 }
 
@@ -154,29 +133,6 @@ impl Known {
             _ => None,
         }
     }
-}
-
-/// One request; no redirect is followed.
-async fn ask(url: &Url, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Vec<u8>> {
-    let failed = |error: &dyn std::fmt::Display| Error::unavailable(format!("`{url}` gives no keys")).internal(error);
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    let request = Request::get(path).header(header::HOST, url.authority()).header(header::ACCEPT, "application/json");
-    let request = request.header(header::CONNECTION, "close").body(Empty::<Bytes>::new()).map_err(|error| failed(&error))?;
-    let connecting = http1::Builder::new().max_buf_size(HTTP_FIELDS_MAX_BYTES).handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = connecting.map_err(|error| failed(&error))?;
-    let answer = async move {
-        let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-        if response.status() != StatusCode::OK {
-            return Err(failed(&response.status()));
-        }
-        let body = Limited::new(response.into_body(), JWKS_MAX_BYTES).collect().await.map_err(|error| failed(&error))?;
-        Ok(body.to_bytes().to_vec())
-    };
-    let (answer, ended) = join(answer, connection).await;
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended in an error");
-    }
-    answer
 }
 
 /// The keys of a JSON Web Key Set that signatures can be checked with; what else is in it is left alone.

@@ -56,6 +56,11 @@ pub(super) struct Talk<'a> {
     rounds: usize,
 }
 
+/// A request came with a state that was not made here for it.
+pub(super) fn foreign() -> ErrorData {
+    ErrorData::invalid_params("the request state was not given for this request, or is too old: make the request without it", None)
+}
+
 impl<'a> Talk<'a> {
     /// Begins, or goes on, with a request of `method` for `name` of `plugin` with these arguments.
     ///
@@ -75,7 +80,6 @@ impl<'a> Talk<'a> {
         let mut round = Round { features: features(context.client_capabilities()), ..Round::default() };
         if let Some(sealed) = brought.state {
             let opened = door.0.seal.open(request.as_bytes(), &sealed);
-            let foreign = || ErrorData::invalid_params("the request state is not one that was given for this request, or is too old", None);
             round.state = Some(opened.ok_or_else(foreign)?);
         }
         for (key, value) in brought.answers.unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! Requests of the host itself, to a place that the project names: the way of a guest's requests, but for the grant.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, stream::try_unfold};
@@ -12,12 +12,12 @@ use remit_core::{
     Error, Result,
     grant::address_class,
     limit::{HTTP_FIELDS_MAX_BYTES, OUTSIDE_CONNECT_MS},
-    project::Remote,
 };
 use tokio::{
     task::AbortHandle,
     time::{Instant, timeout_at},
 };
+use url::Url;
 
 use super::{
     connect::{self, Unopened},
@@ -30,8 +30,8 @@ use crate::capability::call::now;
 /// Where the host's own requests go, and by which addresses.
 pub struct Destination {
     gateway: Gateway,
-    remote: Remote,
     target: Target,
+    permits: Arc<dyn Fn(IpAddr) -> bool + Send + Sync>,
 }
 
 /// Why there is no answer, or no more of it.
@@ -67,15 +67,15 @@ impl Drop for Connection {
 }
 
 impl Destination {
-    /// The place that `remote` names.
+    /// The place that `url` names; only an address that `permits` allows is connected to.
     ///
     /// # Errors
-    /// `invalid` when its URL is none that requests can be sent to.
-    pub fn new(gateway: &Gateway, remote: &Remote) -> Result<Self> {
-        let invalid = |why: &dyn std::fmt::Display| Error::invalid(format!("`{remote}` is not the URL of a request: {why}"));
-        let uri = remote.url.as_str().parse().map_err(|error| invalid(&error))?;
+    /// `invalid` when it is no URL that requests can be sent to.
+    pub fn new(gateway: &Gateway, url: &Url, permits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Result<Self> {
+        let invalid = |why: &dyn fmt::Display| Error::invalid(format!("`{url}` is not the URL of a request: {why}"));
+        let uri = url.as_str().parse().map_err(|error| invalid(&error))?;
         let target = Target::of(&uri).map_err(|refusal| invalid(&refusal.reason))?;
-        Ok(Self { gateway: gateway.clone(), remote: remote.clone(), target })
+        Ok(Self { gateway: gateway.clone(), target, permits: Arc::new(permits) })
     }
 
     /// Sends one request on a connection of its own, and waits for the head of the answer. Nothing that leads elsewhere is followed.
@@ -95,7 +95,7 @@ impl Destination {
         let start = Instant::from_std(now());
         let by = start + deadline;
         let connected = by.min(start + Duration::from_millis(OUTSIDE_CONNECT_MS));
-        let opened = connect::open(&self.gateway, &self.target, connected, |address| self.remote.permits(address)).await;
+        let opened = connect::open(&self.gateway, &self.target, connected, |address| (self.permits)(address)).await;
         let stream = opened.map_err(|unopened| self.unsent(unopened))?;
         let request = self.request(method, headers, body)?;
         let head = async {

@@ -1,14 +1,9 @@
-use std::sync::Arc;
-
 use remit_core::{
-    grant::{Declared, Grants},
-    limit::CallLimits,
-    plugin::{Definition, Digest, Effect, Kind},
+    plugin::{Definition, Effect},
     project::{Mcp, ToolSearch},
 };
-use remit_runtime::{Plugin, plugin::Source};
 
-use super::*;
+use super::{super::catalog::tests::plugin, *};
 
 fn definition(name: &str, description: &str, arguments: Value) -> Definition {
     let input_schema = json!({ "type": "object", "properties": arguments });
@@ -17,18 +12,7 @@ fn definition(name: &str, description: &str, arguments: Value) -> Definition {
 }
 
 fn catalog(definitions: Vec<Definition>) -> Catalog {
-    let plugin = Plugin {
-        name: "desk".parse().expect("a name"),
-        source: Source::Bytes(Arc::from([])),
-        digest: Digest::of(b""),
-        kind: Kind::Tool,
-        definitions,
-        declared: Declared::default(),
-        granted: Grants::default(),
-        limits: CallLimits::default(),
-        ask: Vec::new(),
-    };
-    let (catalog, left_out) = Catalog::new(&[plugin]);
+    let (catalog, left_out) = Catalog::new(&[plugin("desk", definitions)]);
     assert_eq!(left_out, []);
     catalog.searched(&Mcp { search: ToolSearch::Always, listed: vec!["desk/reply*".parse().expect("a pattern")] })
 }

@@ -20,6 +20,20 @@ fn a_denial_is_data_and_names_no_command() {
     assert!(!denied.to_string().contains("remit grant"), "{denied}");
 }
 
+/// No question was asked, so no state was given for one.
+#[test]
+fn a_state_that_was_given_for_no_question_is_refused_and_nothing_is_called() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let mut client = McpClient::stateless(shell.command(&["mcp"]));
+    let refused = client.ask("tools/call", json!({ "name": "raw__answer", "arguments": {}, "requestState": "rs1.made-up" }));
+    assert_eq!(refused["error"]["code"], -32602, "{refused}");
+    assert!(refused.to_string().contains("make the request without it"), "{refused}");
+    assert_eq!(client.call("raw__answer", json!({}))["structuredContent"]["result"], 42);
+    client.close();
+    let log = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the log");
+    assert_eq!(log.lines().count(), 1);
+}
+
 /// A guest that swallows a refusal hides nothing.
 #[test]
 fn a_swallowed_denial_is_told_beside_the_result() {

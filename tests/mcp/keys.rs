@@ -121,8 +121,11 @@ fn m16_a_client_sees_and_calls_what_its_role_and_its_key_allow() {
         listed.messages().pop().expect("an answer")["error"].to_string()
     };
     assert_eq!(paged("raw__failed"), paged("raw__nothing"));
+    let in_session = json!({ "name": "raw__answer", "arguments": {}, "_meta": { "remit/session": "desk" } });
+    assert_eq!(server.stateless("tools/call", in_session, &[("authorization", &bob)]).status, 200);
     let calls: Vec<Value> = audit(&shell).into_iter().filter(|record| record["tool"].is_string()).collect();
-    assert_eq!((calls.len(), &calls[0]["principal"], calls[0]["key"].is_string()), (1, &json!("user:bob"), true));
+    let told: Vec<_> = calls.iter().map(|call| (&call["principal"], call["key"].is_string())).collect();
+    assert_eq!(told, [(&json!("user:bob"), true); 2], "in a session, too");
 }
 
 /// M10: a session is its opener's alone; to others, another key of the same principal included, its id is one that is not there.

@@ -27,7 +27,7 @@ impl Dispatch for Inner {
             context.delegation.push(format!("{}/{}", caller.rights.resolved.plugin, caller.tool));
             let Resolved { plugin: calling, declared, granted, .. } = &caller.rights.resolved;
             context.held = caller.context.held.through(Holder::plugin(calling, declared, granted));
-            (context.session, context.turn) = (caller.context.session, caller.context.turn);
+            (context.session, context.turn, context.key) = (caller.context.session, caller.context.turn, caller.context.key);
             context.time_zone.clone_from(&caller.context.time_zone);
             context.deadline_ms = u64::try_from(caller.deadline.saturating_duration_since(now()).as_millis()).ok();
             if plugin == AGENTS {

@@ -166,6 +166,7 @@ impl Drive<'_> {
             agent: Some(spec.name.to_string()),
             principal: row.principal.clone(),
             role: self.context.role.clone(),
+            key: self.context.key,
             delegation,
             caller: row.caller.clone(),
             patient: self.patience.people || self.calls.is_some_and(|calls| calls.patient),

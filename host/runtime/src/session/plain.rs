@@ -163,6 +163,7 @@ pub(super) fn turn_of(host: &Arc<Inner>, context: &Context, project: &str, journ
         agent: None,
         principal: context.principal.clone(),
         role: context.role.clone(),
+        key: context.key,
         delegation: context.delegation.clone(),
         caller: None,
         patient: false,

@@ -13,7 +13,7 @@ use remit_core::{
     Error, Kind, Result,
     clock::Timestamp,
     halt::Refusal,
-    id::WaitId,
+    id::{KeyId, WaitId},
     identity::{Context, Principal, Role},
     journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
     limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
@@ -45,6 +45,8 @@ pub(crate) struct Turn {
     pub(super) agent: Option<String>,
     pub(super) principal: Principal,
     pub(super) role: Role,
+    /// The key that let in who runs the turn.
+    pub(super) key: Option<KeyId>,
     pub(super) delegation: Vec<String>,
     /// The call that this turn's session was made for.
     pub(super) caller: Option<Caller>,
@@ -266,7 +268,7 @@ impl Turn {
         context.delegation.extend(self.agent.clone());
         context.held = self.held();
         (context.session, context.turn) = (Some(self.journal.session), Some(self.journal.place()));
-        context.idempotency_key = Some(call.key.clone());
+        (context.key, context.idempotency_key) = (self.key, Some(call.key.clone()));
         context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
         let request = Request { approved: true, events: self.events.clone(), ..Request::new(&self.project, plugin, tool, &call.arguments) };
         Ok((context, request))

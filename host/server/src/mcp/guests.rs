@@ -66,7 +66,8 @@ impl Door {
         named.into_iter().filter_map(known).collect()
     }
 
-    /// The resources and templates that who has `role` may read, each with the plugin that has it. Of two plugins that list the same, the first has it.
+    /// The resources and templates that who has `role` may read, each with the plugin that has it. Of two plugins that list the same, the
+    /// first has it.
     pub(super) async fn resources_of_plugins(&self, role: &Role) -> BTreeMap<String, (PluginName, ResourceEntry)> {
         let catalog = self.catalog();
         let mut all = BTreeMap::new();

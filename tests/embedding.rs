@@ -64,7 +64,7 @@ async fn billing(host: &Host, granted: &str, id: u32) -> remit_runtime::Outcome 
     let component = wat::parse_str(BILLING).expect("a component");
     let mut plugin = host.plugin("billing", component).await.expect("a plugin");
     plugin.granted.custom.insert("acme:billing".to_owned(), vec![granted.to_owned()]);
-    assert!(host.load(Project { name: "shop".to_owned(), root: "/".into(), plugins: vec![plugin] }).is_empty());
+    assert!(host.load(Project { name: "shop".to_owned(), root: "/".into(), plugins: vec![plugin], ..Project::default() }).is_empty());
     let context = host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
     host.call(&context, &Request::new("shop", "billing", "bill", &json!({ "id": id }).to_string())).await
 }
@@ -129,7 +129,7 @@ async fn shutdown_refuses_new_calls_and_ends_those_that_stay() {
 async fn a_project_is_replaced_while_its_calls_run() {
     let lab = Lab::new().fixture("raw-tool", &[]).await;
     assert!(lab.call("raw-tool", "answer", json!({})).await.result.is_ok());
-    lab.host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: Vec::new() });
+    lab.host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: Vec::new(), ..Project::default() });
     let outcome = lab.call("raw-tool", "answer", json!({})).await;
     assert!(matches!(Lab::ending(&outcome), Ending::Failed(Kind::NotFound, _)), "{outcome:?}");
 }

@@ -1,5 +1,6 @@
 //! The attacks of `docs/threats.md`, each beside the legitimate action that still works.
 
+mod flow;
 mod inputs;
 mod neighbours;
 mod network;

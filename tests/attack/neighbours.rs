@@ -66,7 +66,7 @@ async fn found(host: &Host, principal: &str, tool: &str) -> u64 {
 async fn a19_what_a_call_left_in_pooled_memory_and_tables_is_gone_for_the_next_principal() {
     let host = Host::builder().pool(1).build().expect("a host");
     let plugin = host.plugin("stainer", stainer()).await.expect("a plugin").granted(Grants::default());
-    assert!(host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: vec![plugin] }).is_empty());
+    assert!(host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: vec![plugin], ..Project::default() }).is_empty());
     let words = MEMORIES * ((PAGES + 1) << 16) / 8;
     for round in 0..20 {
         assert_eq!(found(&host, "user:ada", "stain").await, words as u64 + 2000, "what is there is found: {round}");

@@ -22,6 +22,7 @@ use remit_bindings::tool::ToolPre;
 use remit_core::{
     grant::{Decision, Grants, Request as Right, Resolved, decide, line},
     identity::Role,
+    label::{Label, Labels, Policy, ToolLabels, When},
     limit::CallLimits,
     plugin::Effect,
 };
@@ -48,6 +49,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut rows = vec![runtime.block_on(fresh_call())];
     rows.push(runtime.block_on(cached_load()));
+    rows.push(runtime.block_on(labels()));
     rows.push(denial());
     rows.push(process());
     println!("{:<58} {:>8} {:>12} {:>12}   goal", "what", "ratio", "ours", "baseline");
@@ -132,6 +134,36 @@ async fn fresh_call() -> Row {
     Row { what: "Host::call, fresh instance / raw wasmtime, fresh instance", ours: median(ours), baseline: median(raw), goal: "<= 1.3x" }
 }
 
+/// A call of a project that enforces labels, whose context holds both, against the same call of one that does not.
+async fn labels() -> Row {
+    let bytes = fixture("raw-tool");
+    let lab = Lab::with(|builder| builder.pool(8));
+    let plugin = lab.make("raw-tool", bytes, &[]).await.expect("a plugin");
+    let brings = ToolLabels { labels: Some(Label::ALL.into()), ..ToolLabels::default() };
+    let closed = ToolLabels { closed_when: Some(When::Both), ..ToolLabels::default() };
+    let tools = vec![("raw-tool/*".parse().expect("a pattern"), brings), ("mail/*".parse().expect("a pattern"), closed)];
+    for (name, enforce) in [("on", true), ("off", false)] {
+        let labels = Policy { enforce, tools: tools.clone() };
+        let project = Project { name: name.to_owned(), root: "/".into(), plugins: vec![plugin.clone()], labels };
+        assert!(lab.host.load(project).is_empty());
+    }
+    let mut context = lab.host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
+    context.labels = Labels::of(&Label::ALL.into(), "files/read, record 4");
+    let (mut on, mut off) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        for (project, times) in [("on", &mut on), ("off", &mut off)] {
+            let start = Instant::now();
+            let outcome = lab.host.call(&context, &Request::new(project, "raw-tool", "echo", ARGUMENTS)).await;
+            let took = start.elapsed();
+            assert!(outcome.result.is_ok(), "{outcome:?}");
+            if round > ROUNDS / 10 {
+                times.push(took);
+            }
+        }
+    }
+    Row { what: "Host::call with labels / without", ours: median(on), baseline: median(off), goal: "<= 1.05x" }
+}
+
 /// The first call of a new host with a cached component, against compiling it.
 async fn cached_load() -> Row {
     let bytes = fixture("raw-tool");
@@ -142,7 +174,7 @@ async fn cached_load() -> Row {
     for _ in 0..15 {
         let host = Host::builder().cache_dir(remit_tests::workspace().join("target/test-cache")).build().expect("a host");
         let plugins = vec![remit_runtime::Plugin { source: Source::Bytes(bytes.clone()), ..plugin.clone() }];
-        host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins });
+        host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins, ..Project::default() });
         let context = host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
         let start = Instant::now();
         let outcome = host.call(&context, &Request::new("lab", "raw-tool", "echo", ARGUMENTS)).await;

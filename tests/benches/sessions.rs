@@ -198,6 +198,7 @@ async fn sleep(store: &Sqlite, number: u64, digest: &str) {
         time_zone: "UTC".to_owned(),
         delegation: Vec::new(),
         held: Default::default(),
+        carried: Default::default(),
     };
     let mut machine = Machine::start(start, 0, at, BTreeMap::new()).expect("a turn");
     let wait = WaitId::new(at, u128::from(number));

@@ -4,6 +4,7 @@ mod author;
 mod calls;
 mod halts;
 mod inputs;
+mod labels;
 mod local;
 mod remove;
 mod reviewer;

@@ -3,7 +3,7 @@
 use remit_tests::{Shell, desk::marked, fixture};
 
 /// A project with the scripted agent and the tools that it may call.
-fn project() -> Shell {
+pub(super) fn project() -> Shell {
     let shell = Shell::new();
     shell.write("scripted.wasm", fixture("agent")).write("counter.wasm", fixture("counter")).write("work/.keep", "");
     for command in [

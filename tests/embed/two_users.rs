@@ -25,7 +25,7 @@ pub async fn two_users(component: Vec<u8>) -> Result<(), Box<dyn Error>> {
     // What the plugin may touch, in the words of `remit grant`. `{user}` becomes the name of whoever calls.
     let granted = line::parse("fs", "notes/{user}:/notes:write")?;
     let files = host.plugin("files", component).await?.granted(granted);
-    let project = Project { name: "desk".to_owned(), root: root.path().to_owned(), plugins: vec![files] };
+    let project = Project { name: "desk".to_owned(), root: root.path().to_owned(), plugins: vec![files], ..Project::default() };
     if let Some((plugin, error)) = host.load(project).pop() {
         return Err(format!("`{plugin}` is not served: {error}").into());
     }

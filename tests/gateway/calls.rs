@@ -32,7 +32,7 @@ impl Desk {
         let plugin = plugin(&root, limits).await;
         let records = Records::default();
         let host = host(gateway, records.clone());
-        let refused = host.load(Project { name: "desk".to_owned(), root, plugins: vec![plugin] });
+        let refused = host.load(Project { name: "desk".to_owned(), root, plugins: vec![plugin], ..Project::default() });
         assert!(refused.is_empty(), "{refused:?}");
         Self { host, records, folder }
     }
@@ -310,7 +310,7 @@ async fn a_host_without_a_gateway_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let plugin = plugin(folder.path(), CallLimits::default()).await;
     let host = Host::builder().secrets(Arc::new(super::Secrets)).build().expect("a host");
-    host.load(Project { name: "desk".to_owned(), root: folder.path().to_owned(), plugins: vec![plugin] });
+    host.load(Project { name: "desk".to_owned(), root: folder.path().to_owned(), plugins: vec![plugin], ..Project::default() });
     let context = host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
     let error = host.call(&context, &Request::new("desk", "tickets", "ask", "{}")).await.result.expect_err("nothing runs it");
     assert_eq!((error.kind, error.message.as_str()), (Kind::Unavailable, "`tickets` is an outside server, and this host runs none"));

@@ -66,7 +66,7 @@ impl Desk {
             ask: Vec::new(),
         };
         let host = Host::builder().secrets(Arc::new(Secrets)).outside(Arc::new(gateway())).build().expect("a host");
-        let refused = host.load(Project { name: "desk".to_owned(), root: "/".into(), plugins: vec![plugin] });
+        let refused = host.load(Project { name: "desk".to_owned(), root: "/".into(), plugins: vec![plugin], ..Project::default() });
         assert!(refused.is_empty(), "{refused:?}");
         Self { host, upstream }
     }

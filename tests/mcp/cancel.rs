@@ -29,7 +29,7 @@ impl Client {
         let limits = CallLimits { deadline_ms: 600_000, ..CallLimits::default() };
         let plugin = lab.make("hostile", fixture("hostile"), &[]).await.expect("a plugin").limits(limits);
         let (catalog, _) = Catalog::new(std::slice::from_ref(&plugin));
-        host.load(Project { name: "door".to_owned(), root: lab.path().to_owned(), plugins: vec![plugin] });
+        host.load(Project { name: "door".to_owned(), root: lab.path().to_owned(), plugins: vec![plugin], ..Project::default() });
         let (offers, catalog) = watch::channel(Arc::new(catalog));
         let principal = "user:ada".parse().expect("a principal");
         let (project, time_zone) = ("door".to_owned(), "UTC".to_owned());

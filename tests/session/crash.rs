@@ -124,6 +124,10 @@ impl SessionStore for Deadly {
     fn wait_get(&self, id: WaitId) -> Later<'_, Option<WaitRow>> {
         self.inner.wait_get(id)
     }
+    fn approvals_open(&self, project: String, principal: Principal, at: Timestamp) -> Later<'_, u64> {
+        self.inner.approvals_open(project, principal, at)
+    }
+
     fn wait_list(&self, project: String, session: Option<SessionId>, all: bool) -> Later<'_, Vec<WaitRow>> {
         self.inner.wait_list(project, session, all)
     }

@@ -1,5 +1,6 @@
 //! Sessions: turns, waits, crashes.
 
+mod approvals;
 mod audit;
 mod authority;
 mod called;

@@ -17,6 +17,7 @@ use remit_core::{
     halt::HaltSource,
     id::SessionId,
     identity::{Context, Role},
+    label::Policy,
     limit::CallLimits,
     plugin::{Definition, Digest, manifest::Manifest, section::Section},
     store::{Called, SessionFilter, SessionRow, SessionStore, WaitRow},
@@ -76,6 +77,8 @@ pub struct Setup {
     pub hostile: Option<Vec<String>>,
     /// What is halted; without it, nothing can be.
     pub halts: Option<Arc<dyn HaltSource>>,
+    /// What the project says of labels.
+    pub labels: Policy,
 }
 
 /// One process's view of a project with sessions.
@@ -130,7 +133,7 @@ impl Desk {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
             plugins.push(host.plugin("hostile", build::fixture("hostile")).await.expect("a plugin").granted(grants(&granted)));
         }
-        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins });
+        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins, labels: setup.labels });
         assert!(refused.is_empty(), "{refused:?}");
         Self { host, clock, store, folder: folder.to_owned() }
     }

@@ -96,7 +96,8 @@ impl Lab {
 
     fn load(&self) {
         let plugins = self.plugins.lock().unwrap().clone();
-        let refused = self.host.load(Project { name: "lab".to_owned(), root: self.folder.path().to_owned(), plugins });
+        let refused =
+            self.host.load(Project { name: "lab".to_owned(), root: self.folder.path().to_owned(), plugins, ..Project::default() });
         assert!(refused.is_empty(), "{refused:?}");
     }
 

@@ -92,6 +92,8 @@ pub enum KeyDecision {
 pub enum Decision {
     /// Yes to what waits for an approval.
     Approve,
+    /// Yes to it, and to each further call of the tool in the session.
+    ApproveForSession,
     /// No to it.
     Deny,
     /// A text for what waits for one.

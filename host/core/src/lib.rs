@@ -12,6 +12,7 @@ pub mod halt;
 pub mod id;
 pub mod identity;
 pub mod journal;
+pub mod label;
 pub mod limit;
 pub mod plugin;
 pub mod project;

@@ -151,6 +151,8 @@ pub const SETTLE_TRIES_MAX: u32 = 3;
 pub const APPROVAL_DEFAULT_MS: u64 = 24 * 3_600_000;
 /// How long an approval may be decided at most (M18).
 pub const APPROVAL_MAX_MS: u64 = 30 * 24 * 3_600_000;
+/// Approvals of one principal in a project that wait for an answer at once; further ones are refused, so that no person is flooded (M18).
+pub const APPROVALS_OPEN_MAX: u64 = 64;
 /// Most words of the command of an outside server.
 pub const COMMAND_WORDS_MAX: usize = 64;
 /// Longest word of such a command, and longest value of a variable that it is given.

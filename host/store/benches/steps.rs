@@ -97,7 +97,11 @@ fn append(row: &SessionRow, records: Vec<Line>) -> Append {
 /// A record such as the result of a call is.
 fn line(seq: u64) -> Line {
     let output = serde_json::json!({"content": [{"type": "text", "text": "a result of a usual length: ".repeat(8)}]});
-    let body = remit_core::journal::Body::End { op: 7, outcome: Outcome::Output { output: output.to_string(), kept: None } };
+    let body = remit_core::journal::Body::End {
+        op: 7,
+        outcome: Outcome::Output { output: output.to_string(), kept: None },
+        labels: Default::default(),
+    };
     Record { seq, at: Timestamp(seq), body }.encode().expect("a line")
 }
 
@@ -221,6 +225,7 @@ fn turn(from: u64, calls: u32) -> Vec<Line> {
         time_zone: "Europe/Berlin".to_owned(),
         delegation: Vec::new(),
         held: Default::default(),
+        carried: Default::default(),
     };
     let mut machine = Machine::start(start, from, Timestamp(0), BTreeMap::new()).expect("a turn");
     for number in 0..calls {
@@ -230,6 +235,7 @@ fn turn(from: u64, calls: u32) -> Vec<Line> {
             effect: Effect::Once,
             digest: format!("sha256:{}", "1".repeat(64)),
             key: format!("{from}.{number}"),
+            cleared: Default::default(),
         };
         let output = serde_json::json!({"content": [{"type": "text", "text": format!("sent {number}")}]});
         let op = machine.begin_call(call, Timestamp(1)).expect("a call");

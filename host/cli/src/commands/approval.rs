@@ -4,7 +4,7 @@ use remit_core::{
     Error,
     id::WaitId,
     identity::Role,
-    plugin::{NO_AGENT, text::visible_lines},
+    plugin::{Digest, NO_AGENT, text::visible_lines},
     store::{WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::Verdict;
@@ -26,8 +26,11 @@ pub enum Approval {
     Show(Show),
     /// Say yes, once: it holds for this very call or question alone
     ///
-    /// Example: remit approval approve wait_01k… --note 'as discussed'
-    Approve(Decide),
+    /// Examples:
+    ///   remit approval approve wait_01k… --note 'as discussed'
+    ///   remit approval approve wait_01k… --for-session
+    #[command(verbatim_doc_comment)]
+    Approve(Approve),
     /// Say no: the agent is told, with your reason
     ///
     /// Example: remit approval deny wait_01k… --note 'not this week'
@@ -63,12 +66,25 @@ pub struct Decide {
     note: Option<String>,
 }
 
+/// A yes.
+#[derive(Debug, clap::Args)]
+pub struct Approve {
+    #[command(flatten)]
+    decide: Decide,
+    /// Also to each further call of this tool in this session; not where a tool is `once`, or where labels ask
+    #[arg(long)]
+    for_session: bool,
+}
+
 impl super::Run {
     pub(super) fn approval(&self, command: Approval) -> anyhow::Result<Exit> {
         match command {
             Approval::List(arguments) => self.approval_list(&arguments),
             Approval::Show(arguments) => self.approval_show(&arguments),
-            Approval::Approve(arguments) => self.approval_decide(&arguments.id, Verdict::Approve(arguments.note), "approved"),
+            Approval::Approve(Approve { decide: Decide { id, note }, for_session: true }) => {
+                self.approval_decide(&id, Verdict::ApproveForSession(note), "approved for the rest of the session")
+            }
+            Approval::Approve(Approve { decide: Decide { id, note }, .. }) => self.approval_decide(&id, Verdict::Approve(note), "approved"),
             Approval::Deny(arguments) => self.approval_decide(&arguments.id, Verdict::Deny(arguments.note), "denied"),
         }
     }
@@ -158,6 +174,10 @@ fn print_wait(wait: &WaitRow) {
     output::line(&format!("  question   {}", visible_lines(&wait.title, 1000)));
     if let Some(call) = &wait.call {
         output::line(&format!("  tool       {}\n  component  {}", call.tool, call.digest));
+        if !call.labels.is_empty() {
+            output::line(&format!("  {WARN}seen{WARN:#}       {}: it may send any of that", call.labels));
+        }
+        output::line(&format!("  arguments  {} bytes, {}", call.arguments.len(), Digest::of(call.arguments.as_bytes())));
     }
     // Of a call, the very arguments: what is approved is all of them.
     let details = wait.call.as_ref().map_or(&wait.details, |call| &call.arguments);

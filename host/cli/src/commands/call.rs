@@ -12,6 +12,7 @@ use remit_core::{
     grant::{Denial, Grants, line},
     id::SessionId,
     identity::Role,
+    label::Policy,
     limit::ARGUMENTS_MAX_BYTES,
     plugin::text::visible_lines,
 };
@@ -69,6 +70,8 @@ struct Target {
     root: PathBuf,
     /// The project's name.
     project: String,
+    /// What the project says of labels.
+    labels: Policy,
     /// Grants that `remit.local.toml` takes away.
     revoked: BTreeSet<String>,
 }
@@ -80,7 +83,8 @@ impl super::Run {
         for grant in &arguments.grant {
             grants.merge(line::parse_pair(grant)?)?;
         }
-        let Target { host, mut plugin, others, root, project, revoked } = self.target(&arguments.plugin, arguments.session.is_some())?;
+        let Target { host, mut plugin, others, root, project, labels, revoked } =
+            self.target(&arguments.plugin, arguments.session.is_some())?;
         if plugin.kind.is_outside() && grants != Grants::default() {
             let error = Error::invalid(format!("`{}` is an outside server and cannot be held to grants", plugin.name));
             return Err(error.hint("leave --grant out; what it is given stands in its table in `remit.toml`").into());
@@ -100,9 +104,8 @@ impl super::Run {
         let name = plugin.name.to_string();
         let promised = plugin.definitions.iter().any(|one| one.name == tool && one.output_schema.is_some());
         let plugins = std::iter::once(plugin).chain(others).collect();
-        if let Some((_, error)) =
-            host.load(Project { name: project.clone(), root, plugins }).into_iter().find(|(out, _)| out.as_str() == name)
-        {
+        let served = Project { name: project.clone(), root, plugins, labels };
+        if let Some((_, error)) = host.load(served).into_iter().find(|(out, _)| out.as_str() == name) {
             return Err(error.into());
         }
         let mut context = host.context(self.environment.principal.clone(), Role::Owner)?;
@@ -126,7 +129,7 @@ impl super::Run {
             let host = self.host()?;
             let plugin = opened::plugin_from_file(self, &host, &self.environment.cwd.join(plugin))?;
             let (root, project) = (self.environment.cwd.clone(), "command-line".to_owned());
-            return Ok(Target { host, plugin, others: Vec::new(), root, project, revoked: BTreeSet::new() });
+            return Ok(Target { host, plugin, others: Vec::new(), root, project, labels: Policy::default(), revoked: BTreeSet::new() });
         }
         let project = self.open_trusted()?;
         let plugin = self.approved(&project, project.plugin(plugin)?)?;
@@ -135,7 +138,8 @@ impl super::Run {
         let host = if stored { self.session_host(&project)? } else { self.host_for(Some(&project))? };
         let others = if in_session { self.others(&project, plugin.name.as_str()) } else { Vec::new() };
         let revoked = project.revoked(&plugin.name);
-        Ok(Target { host, plugin, others, root: project.root, project: project.project.name, revoked })
+        let remit_core::project::Project { name, labels, .. } = project.project;
+        Ok(Target { host, plugin, others, root: project.root, project: name, labels, revoked })
     }
 
     /// The arguments as text, from where they are.

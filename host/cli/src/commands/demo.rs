@@ -151,7 +151,7 @@ impl Stage<'_> {
     }
 
     fn load(&self) -> anyhow::Result<()> {
-        let project = Project { name: "demo".to_owned(), root: self.folder.clone(), plugins: self.plugins.clone() };
+        let project = Project { name: "demo".to_owned(), root: self.folder.clone(), plugins: self.plugins.clone(), ..Project::default() };
         match self.host.load(project).pop() {
             Some((_, error)) => Err(error.into()),
             None => Ok(()),

@@ -9,6 +9,7 @@ use remit_core::{
     id::CallId,
     identity::{Principal, Role},
     plugin::{Effect, text::visible},
+    project::Project,
 };
 use remit_runtime::project::{HaltFile, OpenProject};
 use serde_json::json;
@@ -66,14 +67,19 @@ impl super::Run {
                     let has = role.as_ref().is_some_and(|role| role.allows(plugin.name.as_str(), &tool.name));
                     (!has).then(|| "no role has this tool".to_owned())
                 });
-                Ok(self.explain_tool(plugin, tool, &rights(tool.effect), &principal, hindrance.as_deref()))
+                Ok(self.explain_tool(&project.project, plugin, tool, &rights(tool.effect), &principal, hindrance.as_deref()))
             }
-            None => self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once), &project.revoked(&plugin.name)),
+            None => {
+                let enforced = project.project.labels.enforce;
+                let revoked = project.revoked(&plugin.name);
+                self.explain_request(what, arguments.request.as_deref(), &rights(Effect::Once), &revoked, enforced)
+            }
         }
     }
 
     fn explain_tool(
         &self,
+        project: &Project,
         plugin: &remit_core::project::Plugin,
         tool: &remit_core::plugin::Definition,
         rights: &Resolved,
@@ -81,11 +87,15 @@ impl super::Run {
         hindrance: Option<&str>,
     ) -> Exit {
         let allowed = hindrance.is_none();
+        let outside = plugin.is_outside();
+        let gives = project.labels.gives(plugin.name.as_str(), &tool.name, outside);
+        let (closed, ask) = project.labels.sink(plugin.name.as_str(), &tool.name, outside);
         let grants: Vec<_> = line::format(&rights.granted).into_iter().map(|(capability, scope)| format!("{capability} {scope}")).collect();
         if self.global.json {
             output::json(&json!({
                 "plugin": plugin.name.as_str(), "tool": tool.name, "principal": principal, "allowed": allowed, "reason": hindrance,
                 "effect": tool.effect, "approval": plugin.asks(&tool.name), "limits": plugin.limits, "granted": grants,
+                "labels": project.labels.enforce.then(|| json!({ "brings": gives, "closed_when": closed, "ask_when": ask })),
             }));
         } else {
             let (style, word) = match hindrance {
@@ -99,7 +109,12 @@ impl super::Run {
                 if tool.effect == Effect::Read { ": every right below is narrowed to reading" } else { "" }
             ));
             output::line(&format!("  approval  {}", if plugin.asks(&tool.name) { "a person, each time" } else { "not needed" }));
-            if plugin.is_outside() {
+            if project.labels.enforce {
+                let brings: Vec<_> = gives.iter().map(|label| label.name()).collect();
+                let brings = if brings.is_empty() { "nothing by itself".to_owned() } else { brings.join(" and ") };
+                output::line(&format!("  labels    brings {brings}; closed when: {closed}; asks when: {ask}"));
+            }
+            if outside {
                 let (word, held) = match plugin.command() {
                     Some(_) => ("native", "its process is held to nothing but your own rights"),
                     None => ("remote", "it is sent what its tools are called with, and does with it what it likes"),
@@ -123,6 +138,7 @@ impl super::Run {
         request: Option<&str>,
         rights: &Resolved,
         revoked: &BTreeSet<String>,
+        labels: bool,
     ) -> anyhow::Result<Exit> {
         let request = request.ok_or_else(|| wrong(capability))?;
         match decided(capability, request, rights)? {
@@ -133,6 +149,9 @@ impl super::Run {
                     let what = visible(request, 300);
                     let what = if matches!(capability, "fs" | "http") { what } else { format!("{capability} {what}") };
                     output::line(&format!("{GOOD}allowed{GOOD:#}: `{}` may {what}", rights.plugin));
+                    if labels && let Some(line) = labels_of(capability, request, rights)? {
+                        output::line(&line);
+                    }
                 }
                 Ok(Exit::Done)
             }
@@ -204,6 +223,22 @@ fn decided(capability: &str, request: &str, rights: &Resolved) -> anyhow::Result
         Decision::Allow(_) => None,
         Decision::Deny(denial) => Some(denial),
     })
+}
+
+/// What an allowed request brings, and what closes it.
+fn labels_of(capability: &str, request: &str, rights: &Resolved) -> anyhow::Result<Option<String>> {
+    let (labels, closed) = match (capability, request.split_once(' ')) {
+        ("http", Some((method, url))) => {
+            let (labels, closed) = rights.http_labels(method, &canonical_url(url)?);
+            (labels, Some(closed))
+        }
+        ("fs", Some((_, path))) => (rights.mount_of(path).map(|mount| mount.labels.clone()).unwrap_or_default(), None),
+        _ => return Ok(None),
+    };
+    let brings: Vec<_> = labels.iter().map(|label| label.name()).collect();
+    let brings = if brings.is_empty() { "nothing".to_owned() } else { brings.join(" and ") };
+    let closed = closed.map_or_else(String::new, |closed| format!("; closed when: {closed}"));
+    Ok(Some(format!("  labels: brings {brings}{closed}")))
 }
 
 fn wrong(capability: &str) -> Error {

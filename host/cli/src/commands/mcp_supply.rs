@@ -165,7 +165,8 @@ impl<'a> Supply<'a> {
     /// Serves these plugins, and says what is left out and was not before.
     fn load(&mut self, (mut plugins, mut out): Admitted) {
         let (name, root) = (self.project.project.name.clone(), self.project.root.clone());
-        for (name, error) in self.host.load(Project { name, root, plugins: plugins.clone() }) {
+        let labels = self.project.project.labels.clone();
+        for (name, error) in self.host.load(Project { name, root, plugins: plugins.clone(), labels }) {
             plugins.retain(|plugin| plugin.name != name);
             out.insert(name.to_string(), error.to_string());
         }

@@ -53,6 +53,12 @@ pub struct RunAgent {
     wait: bool,
 }
 
+/// What is served of a project.
+pub(super) fn served(project: &OpenProject, plugins: Vec<remit_runtime::Plugin>) -> Project {
+    let (name, labels) = (project.project.name.clone(), project.project.labels.clone());
+    Project { name, root: project.root.clone(), plugins, labels }
+}
+
 impl super::Run {
     pub(super) fn run_agent(&self, arguments: &RunAgent) -> anyhow::Result<Exit> {
         let project = self.open_trusted()?;
@@ -164,7 +170,7 @@ impl super::Run {
         let mut plugins = vec![self.approved(project, agent)?];
         // All of them: agents may call agents, and tools may call tools, that this one itself may not call.
         plugins.extend(self.others(project, agent.name.as_str()));
-        let refused = host.load(Project { name: project.project.name.clone(), root: project.root.clone(), plugins });
+        let refused = host.load(served(project, plugins));
         match refused.into_iter().next() {
             Some((_, error)) => Err(error.into()),
             None => Ok(host),
@@ -187,7 +193,7 @@ impl super::Run {
     pub(super) fn tools_host(&self, project: &OpenProject) -> anyhow::Result<Host> {
         let host = self.session_host(project)?;
         let plugins = self.others(project, NO_AGENT);
-        for (name, error) in host.load(Project { name: project.project.name.clone(), root: project.root.clone(), plugins }) {
+        for (name, error) in host.load(served(project, plugins)) {
             output::note(&format!("{WARN}`{name}` is left out{WARN:#}: {error:#}"));
         }
         Ok(host)

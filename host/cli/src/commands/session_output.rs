@@ -91,7 +91,7 @@ fn listed(records: &[Record]) -> Vec<Listed> {
         match &record.body {
             Body::TurnStart(_) => tools.clear(),
             Body::Call { op, call } => drop(tools.insert(*op, call.tool.as_str())),
-            Body::End { op, outcome: Outcome::Output { kept: Some(kept), .. } } => {
+            Body::End { op, outcome: Outcome::Output { kept: Some(kept), .. }, .. } => {
                 let tool = visible(tools.get(op).copied().unwrap_or("?"), 128);
                 outputs.push(Listed { record: record.seq, tool, bytes: kept.size, sha256: kept.digest.hex() });
             }

@@ -11,7 +11,7 @@ use remit_core::{
     clock::Timestamp,
     id::SessionId,
     identity::Role,
-    journal::{Body, Outcome, Past, Record, Wait},
+    journal::{Body, Carried, Outcome, Past, Record, Wait},
     plugin::{NO_AGENT, text::visible},
     store::{Called, SessionFilter, SessionRow, Status},
 };
@@ -63,10 +63,12 @@ impl super::Run {
         self.block_on(async {
             let (mut row, records, called) = look(0).await?;
             if self.global.json {
-                output::json(&json!({ "session": row, "records": records, "called": called }));
+                let carried = Past::after(&records).carried;
+                output::json(&json!({ "session": row, "records": records, "called": called, "carried": carried }));
                 return Ok(Exit::Done);
             }
             print_head(&row);
+            print_carried(&Past::after(&records).carried);
             let mut timeline = Timeline { full: arguments.full, ..Timeline::default() };
             timeline.add(&records, &called);
             while arguments.follow && row.status == Status::Running {
@@ -87,7 +89,7 @@ fn print_past(past: &Past, json: bool) {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     if json {
         let state: std::collections::BTreeMap<_, _> = past.seen.iter().map(|(key, value)| (key, text(value))).collect();
-        output::json(&json!({ "turns": past.place.turns, "state": state, "pending": past.pending }));
+        output::json(&json!({ "turns": past.place.turns, "state": state, "pending": past.pending, "carried": past.carried }));
         return;
     }
     let place = if past.place.open_turn.is_some() { "in a turn" } else { "between turns" };
@@ -95,6 +97,7 @@ fn print_past(past: &Past, json: bool) {
     for (key, value) in &past.seen {
         output::line(&format!("  state    {} = {}", visible(key, 80), visible(&text(value), SHOWN_CHARS)));
     }
+    print_carried(&past.carried);
     for record in &past.pending {
         output::line(&format!("  {WARN}pending{WARN:#}  record {}: {}", record.seq, record.body.describe()));
     }
@@ -112,6 +115,16 @@ fn print_head(row: &SessionRow) {
     output::line(&format!("  begun {}, {}{queued}{detail}", when(row.created), counted(row.turns as usize, "turn")));
     if let Some(caller) = &row.caller {
         output::line(&format!("  called as {} by {}", super::run::chain(Some(caller), &row.agent), caller.session));
+    }
+}
+
+/// What the session has seen, and what nobody is asked about any more.
+fn print_carried(carried: &Carried) {
+    if !carried.labels.is_empty() {
+        output::line(&format!("  {WARN}seen{WARN:#} {}", carried.labels));
+    }
+    for allowed in &carried.allowed {
+        output::line(&format!("  {WARN}allowed{WARN:#} {} in {}, by {}", visible(&allowed.tool, 128), allowed.session, allowed.by));
     }
 }
 
@@ -190,8 +203,11 @@ impl Timeline {
                 self.open(*op, record.at, effect, (visible(&call.tool, 96), what));
             }
             Body::Wait { op, wait } => self.open(*op, record.at, "wait", waited(wait)),
-            Body::End { op, outcome } => {
-                let (style, word) = ending(outcome);
+            Body::End { op, outcome, labels } => {
+                let (style, mut word) = ending(outcome);
+                for (label, _) in labels.iter() {
+                    word += &format!(", brings {label}");
+                }
                 self.end(*op, record.at, style, word);
             }
             Body::Cancel { op } => self.end(*op, record.at, DIM, "let go of".to_owned()),
@@ -206,7 +222,7 @@ impl Timeline {
                 self.note(record.at, format!("workspace of {} captured", plugins.join(", ")));
             }
             Body::Take { .. } => {}
-            Body::TurnEnd { output } => self.turn_end(record.at, GOOD, "done", output),
+            Body::TurnEnd { output, .. } => self.turn_end(record.at, GOOD, "done", output),
             Body::TurnFailed { message, .. } => self.turn_end(record.at, BAD, "failed", message),
         }
     }
@@ -289,7 +305,8 @@ pub(super) fn ending(outcome: &Outcome) -> (Style, String) {
         Outcome::Failed { kind: Kind::Denied, message } => (BAD, format!("denied: {}", visible(message, 120))),
         Outcome::Failed { kind: Kind::InDoubt, message } => (BAD, format!("in doubt: {}", visible(message, 120))),
         Outcome::Failed { message, .. } => (BAD, format!("failed: {}", visible(message, 120))),
-        Outcome::Approved { by, note } => (GOOD, format!("approved by {by}{}", said(note))),
+        Outcome::Approved { by, note, session: None } => (GOOD, format!("approved by {by}{}", said(note))),
+        Outcome::Approved { by, note, session: Some(_) } => (GOOD, format!("approved by {by} for the rest of the session{}", said(note))),
         Outcome::Denied { by, note } => (BAD, format!("denied by {by}{}", said(note))),
         Outcome::Expired { reason } => (WARN, format!("expired: {}", visible(reason, 80))),
         Outcome::Input { by, text } => (GOOD, format!("{by}: {}", visible(text, 80))),

@@ -3,7 +3,10 @@
 //! These types hold what was written and where; [`AuthoredGrants::validate`] and [`AuthoredDeclares::validate`] check it. They
 //! serialise to the same grammar. They can be read from TOML only, since only its reader knows places.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -12,9 +15,12 @@ use serde::{
 use toml::Spanned;
 
 use super::{Access, DataScope, FieldTarget, Grants};
-use crate::limit::{
-    FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES, HTTP_BODY_DEFAULT_BYTES, HTTP_DEADLINE_DEFAULT_MS, KV_DEFAULT_BYTES, WORKSPACE_DEFAULT_BYTES,
-    WORKSPACE_FILES_DEFAULT,
+use crate::{
+    label::{Label, When},
+    limit::{
+        FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES, HTTP_BODY_DEFAULT_BYTES, HTTP_DEADLINE_DEFAULT_MS, KV_DEFAULT_BYTES,
+        WORKSPACE_DEFAULT_BYTES, WORKSPACE_FILES_DEFAULT,
+    },
 };
 
 /// Keys with values, each with its place.
@@ -70,6 +76,9 @@ pub struct AuthoredFs {
     /// Files and folders that one call may create.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_files: Option<Spanned<u64>>,
+    /// What whoever uses it has seen.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<Label>,
 }
 
 /// One entry of `http`.
@@ -90,6 +99,12 @@ pub struct AuthoredHttp {
     /// Addresses that are not public and may be connected to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub private: Vec<Spanned<String>>,
+    /// What whoever uses it has seen.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub labels: BTreeSet<Label>,
+    /// At which labels it closes; default `both`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_when: Option<When>,
 }
 
 /// A secret and where it goes: a header or a query field.
@@ -333,6 +348,7 @@ impl From<&Grants> for AuthoredGrants {
             access: Some(one.access),
             max_mib: bound(one.max_bytes, FS_WRITE_DEFAULT_BYTES, 1 << 20),
             max_files: bound(one.max_files, FS_FILES_DEFAULT, 1),
+            labels: one.labels.clone(),
         });
         let http = grants.http.iter().map(|one| AuthoredHttp {
             allow: unplaced(texts(&one.allow)),
@@ -340,6 +356,8 @@ impl From<&Grants> for AuthoredGrants {
             max_kib: bound(one.max_bytes, HTTP_BODY_DEFAULT_BYTES, 1 << 10),
             deadline_ms: bound(one.deadline_ms, HTTP_DEADLINE_DEFAULT_MS, 1),
             private: texts(&one.private),
+            labels: one.labels.clone(),
+            closed_when: (one.closed_when != When::default()).then_some(one.closed_when),
         });
         let kv = grants.kv.iter().map(|one| AuthoredKv {
             access: one.access,

@@ -6,7 +6,10 @@ use serde::Serialize;
 use url::Url;
 
 use super::{HttpPattern, address_class, line};
-use crate::plugin::text::visible;
+use crate::{
+    label::{Labels, When, closed_by},
+    plugin::text::visible,
+};
 
 /// Longest `request` of a denial.
 const REQUEST_MAX_CHARS: usize = 256;
@@ -35,6 +38,8 @@ pub enum Rule {
     Approval,
     /// Somebody disabled the plugin or the principal, or stopped everything.
     Halted,
+    /// What was seen before may not be sent this way.
+    Labels,
 }
 
 /// A refusal. It travels unchanged to every door.
@@ -54,13 +59,24 @@ pub struct Denial {
     /// (capability, then its scope quoted for a shell). What only a person can know stands in angle brackets:
     /// `fs '<folder>:/docs:read'`, `env 'LANG=<value>'`. `None` when no grant would.
     pub fix: Option<String>,
+    /// The labels that are why, each with the call that brought it.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 impl Denial {
     /// A refusal without a fix. `request` is made safe to show and cut.
     pub fn new(plugin: &str, capability: &str, request: &str, rule: Rule, reason: impl Into<String>) -> Self {
         let request = visible(request, REQUEST_MAX_CHARS);
-        Self { plugin: plugin.to_owned(), capability: capability.to_owned(), request, rule, reason: reason.into(), fix: None }
+        Self {
+            plugin: plugin.to_owned(),
+            capability: capability.to_owned(),
+            request,
+            rule,
+            reason: reason.into(),
+            fix: None,
+            labels: Labels::default(),
+        }
     }
 
     /// Adds the grant that would allow it, unless it holds characters that do not show.
@@ -110,6 +126,18 @@ impl Denial {
     /// What is halted, and why, as [`crate::halt::Halts::refusal`] says it.
     pub fn halted(plugin: &str, tool: &str, reason: impl Into<String>) -> Self {
         Self::new(plugin, "tools", &format!("run {plugin}/{tool}"), Rule::Halted, reason)
+    }
+
+    /// What was seen before, `held`, may not be sent this way; `why` says by which words of the project.
+    pub fn labels(plugin: &str, capability: &str, request: &str, held: &Labels, why: &str) -> Self {
+        let denial = Self::new(plugin, capability, request, Rule::Labels, format!("{why}; held: {held}"));
+        Self { labels: held.clone(), ..denial }
+    }
+
+    /// An `http` grant allows the request, and is closed by what was seen before. The fix grants that very request without the condition.
+    pub fn closed_request(plugin: &str, method: &str, url: &Url, held: &Labels, closed: When) -> Self {
+        let fix = HttpPattern::only(method, url).map(|pattern| format!("{pattern} closed_when=never"));
+        Self::labels(plugin, "http", &format!("{method} {url}"), held, &closed_by(closed)).with_fix(fix)
     }
 
     /// The same of a right that was given since the turn began; no grant would help this turn.

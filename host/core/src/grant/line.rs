@@ -2,8 +2,8 @@
 //!
 //! | capability | scope |
 //! |---|---|
-//! | `fs` | `PATH[:MOUNT][:read\|write]`, then `max_mib=N`, `max_files=N` |
-//! | `http` | `METHOD URL-PATTERN`, then `max_kib=N`, `deadline_ms=N`, `private=ADDRESS[,ADDRESS]`, `secret=NAME`, `header=NAME` or `query=NAME`, `format=TEXT` |
+//! | `fs` | `PATH[:MOUNT][:read\|write]`, then `max_mib=N`, `max_files=N`, `labels=LABEL[,LABEL]` |
+//! | `http` | `METHOD URL-PATTERN`, then `max_kib=N`, `deadline_ms=N`, `private=ADDRESS[,ADDRESS]`, `secret=NAME`, `header=NAME` or `query=NAME`, `format=TEXT`, `labels=LABEL[,LABEL]`, `closed_when=WHEN` |
 //! | `env`, `config` | `KEY=VALUE`; the value is everything after the first `=`, as it is |
 //! | `kv` | `read\|write[:project\|user\|session]`, then `max_mib=N` |
 //! | `workspace` | `read\|write`, then `scope=project\|user\|session`, `max_mib=N`, `max_files=N` |
@@ -13,7 +13,7 @@
 //! In `fs`, `http`, `kv` and `workspace`, words are divided by white space, and `\` before any character takes away its meaning:
 //! `fs 'my\ docs:/docs'`, `format=Bearer\ {}`. In a path, `:` needs a `\` too. [`quote`] writes a scope for a shell.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use toml::Spanned;
 
@@ -21,7 +21,11 @@ use super::{
     Access, DataScope, Grants, Http,
     authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, unplaced},
 };
-use crate::{Error, Result, plugin::text::visible};
+use crate::{
+    Error, Result,
+    label::{Label, When},
+    plugin::text::visible,
+};
 
 /// Reads one grant.
 ///
@@ -187,7 +191,7 @@ fn unknown_option(key: &str, form: &str) -> Error {
     Error::invalid(format!("the scope has no key `{}`", visible(key, 64))).hint(form)
 }
 
-const FS_FORM: &str = "write `PATH[:MOUNT][:read|write]`, such as `docs:/docs:read`; `\\` goes before a space or `:` in a path; then `max_mib=N`, `max_files=N`";
+const FS_FORM: &str = "write `PATH[:MOUNT][:read|write]`, such as `docs:/docs:read`; `\\` goes before a space or `:` in a path; then `max_mib=N`, `max_files=N`, `labels=private`";
 
 fn parse_fs(scope: &str) -> Result<AuthoredFs> {
     let (head, options) = words(scope, 1, FS_FORM)?;
@@ -199,7 +203,7 @@ fn parse_fs(scope: &str) -> Result<AuthoredFs> {
     }
     let mut parts = parts.iter().map(|part| unplaced(unescape(part)));
     let path = parts.next().unwrap_or_else(|| unplaced(String::new()));
-    let mut fs = AuthoredFs { path, mount: parts.next(), access, max_mib: None, max_files: None };
+    let mut fs = AuthoredFs { path, mount: parts.next(), access, max_mib: None, max_files: None, labels: BTreeSet::new() };
     if let Some(extra) = parts.next() {
         return Err(Error::invalid(format!("`{}` in the scope is neither `read` nor `write`", visible(extra.get_ref(), 64))).hint(FS_FORM));
     }
@@ -207,6 +211,7 @@ fn parse_fs(scope: &str) -> Result<AuthoredFs> {
         match key.as_str() {
             "max_mib" => fs.max_mib = number(&key, &value)?,
             "max_files" => fs.max_files = number(&key, &value)?,
+            "labels" => fs.labels = labels_named(&value, FS_FORM)?,
             _ => return Err(unknown_option(&key, FS_FORM)),
         }
     }
@@ -224,8 +229,20 @@ fn access_named(text: &str) -> Option<Access> {
 fn format_fs(one: &AuthoredFs) -> String {
     let mount = one.mount.as_ref().map_or_else(String::new, |mount| format!(":{}", escape(mount.get_ref(), ':')));
     let access = one.access.map_or_else(String::new, |access| format!(":{access}"));
-    let options = option("max_mib", one.max_mib.as_ref()) + &option("max_files", one.max_files.as_ref());
+    let options = option("max_mib", one.max_mib.as_ref()) + &option("max_files", one.max_files.as_ref()) + &labels_option(&one.labels);
     format!("{}{mount}{access}{options}", escape(one.path.get_ref(), ':'))
+}
+
+fn labels_named(text: &str, form: &str) -> Result<BTreeSet<Label>> {
+    let named = |name: &str| Label::ALL.into_iter().find(|label| label.name() == name);
+    let refuse =
+        |name: &str| Error::invalid(format!("there is no label `{}`: `private` and `untrusted` are all", visible(name, 64))).hint(form);
+    text.split(',').map(|name| named(name).ok_or_else(|| refuse(name))).collect()
+}
+
+fn labels_option(labels: &BTreeSet<Label>) -> String {
+    let names: Vec<_> = labels.iter().map(|label| label.name()).collect();
+    option("labels", (!names.is_empty()).then(|| names.join(",")))
 }
 
 fn option<T: std::fmt::Display>(key: &str, value: Option<T>) -> String {
@@ -233,12 +250,20 @@ fn option<T: std::fmt::Display>(key: &str, value: Option<T>) -> String {
 }
 
 const HTTP_FORM: &str = "write `METHOD URL-PATTERN`, such as `GET https://api.example.com/v1/**`; then `max_kib=N`, `deadline_ms=N`, `private=ADDRESS`, \
-                         `secret=NAME header=NAME format=Bearer\\ {}`";
+                         `secret=NAME header=NAME format=Bearer\\ {}`, `labels=untrusted`, `closed_when=private`";
 
 fn parse_http(scope: &str) -> Result<AuthoredHttp> {
     let (head, options) = words(scope, 2, HTTP_FORM)?;
     let allow = unplaced(vec![unplaced(head.join(" "))]);
-    let mut http = AuthoredHttp { allow, secret: None, max_kib: None, deadline_ms: None, private: Vec::new() };
+    let mut http = AuthoredHttp {
+        allow,
+        secret: None,
+        max_kib: None,
+        deadline_ms: None,
+        private: Vec::new(),
+        labels: BTreeSet::new(),
+        closed_when: None,
+    };
     let [mut secret, mut header, mut query, mut format] = [None, None, None, None];
     for (key, value) in options {
         match key.as_str() {
@@ -249,6 +274,13 @@ fn parse_http(scope: &str) -> Result<AuthoredHttp> {
             "header" => header = Some(unplaced(value)),
             "query" => query = Some(unplaced(value)),
             "format" => format = Some(unplaced(value)),
+            "labels" => http.labels = labels_named(&value, HTTP_FORM)?,
+            "closed_when" => {
+                let named = When::ALL.into_iter().find(|when| when.name() == value);
+                let refuse = || Error::invalid(format!("`closed_when={}` is none of the conditions", visible(&value, 64)));
+                let known = When::ALL.map(|when| format!("`{when}`")).join(", ");
+                http.closed_when = Some(named.ok_or_else(|| refuse().hint(format!("write one of {known}")))?);
+            }
             _ => return Err(unknown_option(&key, HTTP_FORM)),
         }
     }
@@ -282,7 +314,7 @@ pub(super) fn http_options(one: &Http) -> String {
             out.push_str(&format!(" {key}={}", escape(value.get_ref(), ' ')));
         }
     }
-    out
+    out + &labels_option(&one.labels) + &option("closed_when", one.closed_when)
 }
 
 const KV_FORM: &str = "write `read` or `write`, then `:project`, `:user` or `:session`, such as `write:user`; then `max_mib=N`";

@@ -113,6 +113,7 @@ impl Fs {
         self.access = self.access.max(other.access);
         self.max_bytes = self.max_bytes.max(other.max_bytes);
         self.max_files = self.max_files.max(other.max_files);
+        self.labels.extend(&other.labels);
     }
 }
 
@@ -127,8 +128,8 @@ impl Workspace {
 impl Http {
     /// Whether everything but the patterns is the same.
     fn has_terms_of(&self, other: &Self) -> bool {
-        (&self.secret, self.max_bytes, self.deadline_ms, &self.private)
-            == (&other.secret, other.max_bytes, other.deadline_ms, &other.private)
+        (&self.secret, self.max_bytes, self.deadline_ms, &self.private, &self.labels, self.closed_when)
+            == (&other.secret, other.max_bytes, other.deadline_ms, &other.private, &other.labels, other.closed_when)
     }
 }
 

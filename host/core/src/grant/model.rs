@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AddressPattern, FieldTarget, HttpPattern, ToolPattern};
+use crate::label::{Label, When};
 
 /// The capabilities of this host, in the order in which they are shown. An application may add its own, named `package:name`.
 pub const CAPABILITIES: [&str; 7] = ["fs", "http", "env", "config", "kv", "workspace", "tools"];
@@ -42,6 +43,8 @@ pub struct Fs {
     pub max_bytes: u64,
     /// Files and folders that one call may create.
     pub max_files: u64,
+    /// What whoever uses it has seen.
+    pub labels: BTreeSet<Label>,
 }
 
 /// Requests that match one of `allow`.
@@ -57,6 +60,10 @@ pub struct Http {
     pub deadline_ms: u64,
     /// Addresses that may be connected to although they are private, loopback or otherwise not public.
     pub private: Vec<AddressPattern>,
+    /// What whoever uses it has seen.
+    pub labels: BTreeSet<Label>,
+    /// At which labels it closes.
+    pub closed_when: When,
 }
 
 /// A secret and the place where the host puts it.
@@ -142,6 +149,14 @@ pub struct Grants {
     pub tools: Vec<ToolPattern>,
     /// Capabilities of the application: name → scopes in that capability's own words; `*` matches any run of characters.
     pub custom: BTreeMap<String, Vec<String>>,
+}
+
+impl Grants {
+    /// The labels that a call can come by through them.
+    pub fn labels(&self) -> BTreeSet<Label> {
+        let http = self.http.iter().flat_map(|http| &http.labels);
+        self.fs.iter().flat_map(|fs| &fs.labels).chain(http).copied().collect()
+    }
 }
 
 /// What a plugin declares of one capability.

@@ -1,5 +1,7 @@
 //! The denial of a request that [`decide`](super::decide) refuses: which layer, why, and the smallest grant that would do.
 
+use std::collections::BTreeSet;
+
 use super::{
     Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, Source, ToolPattern, WORKSPACE_MOUNT,
     decide::layers,
@@ -162,6 +164,6 @@ fn fs_fix(path: &str, access: Access, rights: &Resolved) -> Option<String> {
 }
 
 fn one_line(path: String, mount: String, access: Access) -> Option<String> {
-    let fs = Fs { path, mount, access, max_bytes: FS_WRITE_DEFAULT_BYTES, max_files: FS_FILES_DEFAULT };
+    let fs = Fs { path, mount, access, max_bytes: FS_WRITE_DEFAULT_BYTES, max_files: FS_FILES_DEFAULT, labels: BTreeSet::new() };
     line::format(&super::Grants { fs: vec![fs], ..Default::default() }).into_iter().next().map(|(_, scope)| scope)
 }

@@ -1,14 +1,19 @@
 //! Rights of one call: the project's grants, with `{user}` filled in and mounts narrowed to what is declared.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     path::{Path, PathBuf},
 };
 
 use url::Url;
 
-use super::{Access, DataScope, Declared, Grants, Http, Scope, WORKSPACE_MOUNT, guest_path::is_within, percent};
-use crate::{identity::Principal, plugin::Effect};
+use super::{Access, DataScope, Declared, Fs, Grants, Http, Scope, WORKSPACE_MOUNT, Workspace, guest_path::is_within, percent};
+use crate::{
+    identity::Principal,
+    label::{Label, When},
+    plugin::Effect,
+};
 
 /// What is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub struct Mount {
     pub max_bytes: u64,
     /// Files and folders that this call may create; of a workspace, that it may hold.
     pub max_files: u64,
+    /// What whoever uses it has seen.
+    pub labels: BTreeSet<Label>,
 }
 
 /// Everything one call may do. Capability state can only be built from this.
@@ -70,12 +77,14 @@ impl Resolved {
         let mounts = granted.fs.iter().filter_map(|fs| {
             let access = declared.fs_access(&fs.mount)?.min(fs.access).min(most(effect));
             let source = Source::Host(root.join(percent::fill(&fs.path, &user)));
-            Some(Mount { source, guest: fs.mount.clone(), access, granted: fs.access, max_bytes: fs.max_bytes, max_files: fs.max_files })
+            let Fs { mount, access: granted, max_bytes, max_files, labels, .. } = fs.clone();
+            Some(Mount { source, guest: mount, access, granted, max_bytes, max_files, labels })
         });
         let workspace = granted.workspace.as_ref().and_then(|workspace| {
             let access = declared.workspace_access()?.min(workspace.access).min(most(effect));
             let (source, guest) = (Source::Workspace(workspace.scope), WORKSPACE_MOUNT.to_owned());
-            Some(Mount { source, guest, access, granted: workspace.access, max_bytes: workspace.max_bytes, max_files: workspace.max_files })
+            let Workspace { access: granted, max_bytes, max_files, .. } = *workspace;
+            Some(Mount { source, guest, access, granted, max_bytes, max_files, labels: BTreeSet::new() })
         });
         let mounts = mounts.chain(workspace).collect();
         Self { plugin: plugin.to_owned(), effect, declared, granted, mounts }
@@ -89,6 +98,18 @@ impl Resolved {
     /// Whether `address`, which is not public, is granted for this very request, by any grant that matches it.
     pub fn allows_address(&self, method: &str, url: &Url, address: IpAddr) -> bool {
         self.http_matches(method, url).any(|(http, _)| http.private.iter().any(|pattern| pattern.contains(address)))
+    }
+
+    /// What whoever sends this request has seen, and at which labels it is closed. A request brings the labels of every grant that matches
+    /// it, and is closed where none of them is open.
+    pub fn http_labels(&self, method: &str, url: &Url) -> (BTreeSet<Label>, When) {
+        let mut labels: BTreeSet<Label> = BTreeSet::new();
+        let closed = self.http_matches(method, url).map(|(http, _)| {
+            labels.extend(&http.labels);
+            http.closed_when
+        });
+        let closed = closed.reduce(When::and).unwrap_or_default();
+        (labels, closed)
     }
 
     /// The grant whose secret and bounds apply to a request: one with a secret before one without, then the one that says most

@@ -198,7 +198,7 @@ fn fs(one: &Spanned<AuthoredFs>, problems: &mut Problems) -> Option<Fs> {
             }
         },
     };
-    Some(Fs { path: path?, mount, access: written.access.unwrap_or(Access::Read), max_bytes, max_files })
+    Some(Fs { path: path?, mount, access: written.access.unwrap_or(Access::Read), max_bytes, max_files, labels: written.labels.clone() })
 }
 
 fn add_mount(all: &mut Vec<Fs>, fs: Fs, place: &Spanned<AuthoredFs>, problems: &mut Problems) {
@@ -233,6 +233,8 @@ fn http(one: &Spanned<AuthoredHttp>, problems: &mut Problems) -> Option<Http> {
             problems,
         ),
         private: patterns(&written.private, problems),
+        labels: written.labels.clone(),
+        closed_when: written.closed_when.unwrap_or_default(),
     };
     (problems.len() == before && !http.allow.is_empty()).then_some(http)
 }

@@ -4,6 +4,7 @@ use super::{Principal, Role};
 use crate::{
     grant::Held,
     id::{CallId, KeyId, SessionId},
+    label::Labels,
 };
 
 /// Where a turn stands in the journal of its session: no other turn of it has the same place.
@@ -30,6 +31,8 @@ pub struct Context {
     pub delegation: Vec<String>,
     /// What those may call; none where nobody called.
     pub held: Held,
+    /// What was seen in the session, or by those on the way here.
+    pub labels: Labels,
     /// The session, when the call belongs to one.
     pub session: Option<SessionId>,
     /// The turn of the session that the call belongs to.

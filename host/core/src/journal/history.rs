@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Body, Outcome, Record, Wait};
+use super::{Body, Carried, Outcome, Record, Wait};
 use crate::{
     content::Blob,
     store::{Component, Place},
@@ -17,6 +17,8 @@ pub struct Past {
     pub seen: BTreeMap<String, Vec<u8>>,
     /// Calls and waits that had not ended, in their order.
     pub pending: Vec<Record>,
+    /// What it had seen, and what a person had allowed for its rest.
+    pub carried: Carried,
     /// The wait for an approval of a call that was given and not used yet.
     unused_yes: Option<u64>,
     /// The first approval of a call in the turn.
@@ -41,6 +43,7 @@ impl Past {
                 self.runs = Some(Component { digest: start.digest.clone(), version: start.version.clone() });
                 self.place.turns += 1;
                 self.place.open_turn = Some(record.seq);
+                self.carried.clone_from(&start.carried);
             }
             Body::Call { .. } => {
                 self.unused_yes = None;
@@ -52,7 +55,7 @@ impl Past {
                 }
                 self.pending.push(record.clone());
             }
-            Body::End { op, outcome } => {
+            Body::End { op, outcome, labels } => {
                 let ended = self.pending.iter().find(|pending| operation(pending) == Some(*op));
                 if let (
                     Some(Record { seq, body: Body::Wait { wait: Wait::Approval { call: Some(_), .. }, .. }, .. }),
@@ -61,6 +64,11 @@ impl Past {
                 {
                     self.unused_yes = Some(*seq);
                 }
+                let asked = ended.and_then(|ended| match &ended.body {
+                    Body::Wait { wait: Wait::Approval { call, .. }, .. } => call.as_ref(),
+                    _ => None,
+                });
+                self.carried.take_on(asked, record.seq, outcome, labels.clone());
                 self.pending.retain(|pending| operation(pending) != Some(*op));
             }
             Body::Cancel { op } => self.pending.retain(|pending| operation(pending) != Some(*op)),

@@ -1,5 +1,6 @@
 //! The replay machine: asked for each thing that a turn's code does, it answers from the journal or says that it is new.
 
+mod carry;
 mod end;
 mod load;
 mod series;
@@ -7,13 +8,13 @@ mod series;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::{
-    Body, CallStep, Finished, Line, Outcome, Random, Record, TakeStep, ToolCall, TurnStart, Wait, WaitStep, record::describe_call,
-    state::State,
+    Answer, Body, CallStep, Carried, Finished, Line, Outcome, PendingCall, Random, Record, TakeStep, ToolCall, TurnStart, Wait, WaitStep,
+    record::describe_call, state::State,
 };
 use crate::{
     Error, Kind, Result,
     clock::Timestamp,
-    limit::{GUEST_TEXT_MAX_CHARS, TURN_MAX_BYTES, TURN_RECORDS_MAX},
+    limit::{TURN_MAX_BYTES, TURN_RECORDS_MAX},
 };
 
 /// Bytes of a turn that are kept free for the end of each operation that runs: enough for a failure that says why it is not the result.
@@ -42,6 +43,9 @@ pub struct Machine {
     clock: Timestamp,
     random: Random,
     state: State,
+    carried: Carried,
+    /// Calls that a person is asked about, by the operation of the wait.
+    asked: HashMap<u32, PendingCall>,
     patches: BTreeMap<String, bool>,
     pending: Vec<Line>,
     records: usize,
@@ -71,6 +75,8 @@ impl Machine {
     fn new(start: TurnStart, seq: u64, at: Timestamp, values: BTreeMap<String, Vec<u8>>) -> Self {
         Self {
             random: Random::new(start.seed),
+            carried: start.carried.clone(),
+            asked: HashMap::new(),
             start,
             ahead: VecDeque::new(),
             ends: HashMap::new(),
@@ -267,7 +273,9 @@ impl Machine {
 
     fn begin(&mut self, body: impl FnOnce(u32) -> Body, at: Timestamp) -> Result<u32> {
         let op = self.next_op;
-        self.push(body(op), at)?;
+        let body = body(op);
+        self.note_asked(&body);
+        self.push(body, at)?;
         self.advance(at);
         self.next_op += 1;
         self.begun += 1;
@@ -284,7 +292,8 @@ impl Machine {
     ///
     /// # Errors
     /// `host` when there is no such operation.
-    pub fn end(&mut self, op: u32, outcome: Outcome, at: Timestamp) -> Result<()> {
+    pub fn end(&mut self, op: u32, answer: impl Into<Answer>, at: Timestamp) -> Result<()> {
+        let Answer { outcome, labels } = answer.into();
         if self.over || self.ends.contains_key(&op) {
             return Ok(());
         }
@@ -292,15 +301,16 @@ impl Machine {
             return Err(Error::host("an operation ended that did not begin", op));
         }
         let seq = self.next_seq;
-        let outcome = match self.push(Body::End { op, outcome: outcome.clone() }, at) {
+        let outcome = match self.push(Body::End { op, outcome: outcome.clone(), labels: labels.clone() }, at) {
             Ok(()) => outcome,
             Err(error) if error.kind == Kind::Limit => {
                 let outcome = Outcome::Failed { kind: Kind::Limit, message: error.message };
-                self.push(Body::End { op, outcome: outcome.clone() }, at)?;
+                self.push(Body::End { op, outcome: outcome.clone(), labels: labels.clone() }, at)?;
                 outcome
             }
             Err(error) => return Err(error),
         };
+        self.carry(op, seq, &outcome, labels);
         self.ends.insert(op, End { seq, at, outcome });
         Ok(())
     }
@@ -310,8 +320,8 @@ impl Machine {
     ///
     /// # Errors
     /// `host` when there is no such operation, or the turn is over.
-    pub fn settle(&mut self, op: u32, outcome: Outcome, at: Timestamp) -> Result<Outcome> {
-        self.end(op, outcome, at)?;
+    pub fn settle(&mut self, op: u32, answer: impl Into<Answer>, at: Timestamp) -> Result<Outcome> {
+        self.end(op, answer, at)?;
         self.see(op).ok_or_else(|| Error::host("an operation ended after its turn", op))
     }
 
@@ -400,8 +410,8 @@ impl Machine {
     pub fn finish(&mut self, result: Result<String, (Kind, String)>, at: Timestamp) -> Result<Finished> {
         let failed = result.is_err();
         let body = match result {
-            Ok(output) => Body::TurnEnd { output },
-            Err((kind, message)) => failure(kind, &message),
+            Ok(output) => Body::TurnEnd { output, carried: self.carried.clone() },
+            Err((kind, message)) => self.failure(kind, &message),
         };
         let mut record = Record { seq: self.next_seq, at, body };
         let too_large = match record.encode() {
@@ -409,7 +419,7 @@ impl Machine {
             encoded => encoded.map(|_| None)?,
         };
         if let Some(error) = &too_large {
-            record.body = failure(error.kind, &error.message);
+            record.body = self.failure(error.kind, &error.message);
         }
         match self.ahead.front() {
             None => self.push_end(&record)?,
@@ -480,10 +490,6 @@ impl Machine {
             .hint("guard a change of its code by `patch`, or let running turns end with the component that they began with")
             .code("E-DIVERGED")
     }
-}
-
-fn failure(kind: Kind, message: &str) -> Body {
-    Body::TurnFailed { kind, message: message.chars().take(GUEST_TEXT_MAX_CHARS).collect() }
 }
 
 fn damaged(what: &str) -> Error {

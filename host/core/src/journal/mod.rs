@@ -9,6 +9,7 @@
 //!
 //! So results may arrive in any order, also while the turn is asleep, and the code still sees them in the order that was recorded.
 
+mod carried;
 mod chain;
 mod history;
 mod machine;
@@ -19,9 +20,10 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+pub use carried::{Allowed, Carried};
 pub use chain::{Link, link};
 pub use history::Past;
 pub use machine::Machine;
 pub use random::Random;
-pub use record::{Body, Line, Outcome, PendingCall, Record, ToolCall, TurnStart, Wait};
+pub use record::{Answer, Body, Line, Outcome, PendingCall, Record, ToolCall, TurnStart, Wait};
 pub use step::{CallStep, Finished, TakeStep, WaitStep};

@@ -1,16 +1,18 @@
 //! What a journal holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::Carried;
 use crate::{
     Error, Kind, Result,
     clock::Timestamp,
     content::{Blob, Kept},
     grant::Chain,
-    id::WaitId,
+    id::{SessionId, WaitId},
     identity::Principal,
+    label::{Label, Labels},
     limit::RECORD_MAX_BYTES,
     plugin::{Effect, text::visible},
 };
@@ -63,6 +65,9 @@ pub enum Body {
         op: u32,
         /// How.
         outcome: Outcome,
+        /// What the session had not seen before it.
+        #[serde(skip_serializing_if = "Labels::is_empty", default)]
+        labels: Labels,
     },
     /// The agent took the result of an operation of a group.
     Take {
@@ -96,6 +101,9 @@ pub enum Body {
     TurnEnd {
         /// The output.
         output: String,
+        /// What the next turn goes on with.
+        #[serde(skip_serializing_if = "Carried::is_empty", default)]
+        carried: Carried,
     },
     /// The turn failed. It is not tried again.
     TurnFailed {
@@ -103,6 +111,9 @@ pub enum Body {
         kind: Kind,
         /// In one line.
         message: String,
+        /// What the next turn goes on with.
+        #[serde(skip_serializing_if = "Carried::is_empty", default)]
+        carried: Carried,
     },
 }
 
@@ -143,6 +154,9 @@ pub struct TurnStart {
     /// made before this was recorded has none, and then only the rights of now count.
     #[serde(skip_serializing_if = "Chain::is_empty", default)]
     pub held: Chain,
+    /// What the turns before left, and what the caller has seen.
+    #[serde(skip_serializing_if = "Carried::is_empty", default)]
+    pub carried: Carried,
 }
 
 /// A call of a tool, as it is made known before it happens.
@@ -159,6 +173,9 @@ pub struct ToolCall {
     pub digest: String,
     /// Names the effect: the same for every repetition.
     pub key: String,
+    /// Labels that a person saw and let go with this call.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    pub cleared: BTreeSet<Label>,
 }
 
 /// The exact call that an approval is for.
@@ -171,6 +188,12 @@ pub struct PendingCall {
     pub arguments: String,
     /// The tool's component, `sha256:…`.
     pub digest: String,
+    /// What may be repeated. A journal that was made before this was recorded has none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub effect: Option<Effect>,
+    /// What the session has seen, which the call may send: an approval is for these, and no more.
+    #[serde(skip_serializing_if = "Labels::is_empty", default)]
+    pub labels: Labels,
 }
 
 /// What a turn waits for.
@@ -268,6 +291,9 @@ pub enum Outcome {
         /// What they said with it.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         note: Option<String>,
+        /// The session for whose rest they said it; for this very call alone where there is none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        session: Option<SessionId>,
     },
     /// A person said no.
     Denied {
@@ -291,6 +317,22 @@ pub enum Outcome {
     },
     /// The time came.
     Woken,
+}
+
+/// How a call ended, and what it brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What its caller had not seen before.
+    pub labels: Labels,
+}
+
+impl From<Outcome> for Answer {
+    /// An end that brings nothing.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, labels: Labels::default() }
+    }
 }
 
 impl Record {
@@ -334,7 +376,7 @@ impl Body {
             Self::State { key, value: None } => format!("removing the state `{}`", visible(key, 64)),
             Self::Patch { name } => format!("the patch `{}`", visible(name, 64)),
             Self::Workspaces { trees } => format!("what is left in {} workspaces", trees.len()),
-            Self::TurnEnd { output } => format!("the end of the turn with {}", visible(output, 160)),
+            Self::TurnEnd { output, .. } => format!("the end of the turn with {}", visible(output, 160)),
             Self::TurnFailed { message, .. } => format!("the failure of the turn: {}", visible(message, 160)),
         }
     }

@@ -7,6 +7,7 @@ use crate::{Error, Kind, clock::Timestamp, id::WaitId, identity::Principal, plug
 
 mod bounds;
 mod calls;
+mod carried;
 mod chain;
 mod clock;
 mod divergence;
@@ -43,6 +44,7 @@ fn turn() -> TurnStart {
         time_zone: "UTC".to_owned(),
         delegation: Vec::new(),
         held: Default::default(),
+        carried: Default::default(),
     }
 }
 
@@ -81,6 +83,7 @@ fn tool(tool: &str, arguments: &str) -> ToolCall {
         effect: Effect::Once,
         digest: "sha256:tool".to_owned(),
         key: "k".to_owned(),
+        cleared: Default::default(),
     }
 }
 
@@ -91,7 +94,7 @@ fn output(text: &str) -> Outcome {
 /// The wait for an approval of a call of `name`.
 fn asked(name: &str, arguments: &str) -> Wait {
     let ToolCall { tool, arguments, digest, .. } = tool(name, arguments);
-    let call = Some(PendingCall { tool, arguments, digest });
+    let call = Some(PendingCall { tool, arguments, digest, effect: None, labels: Default::default() });
     Wait::Approval { id: wait_id(1), title: "may it?".to_owned(), details: "{}".to_owned(), due: at(9_000), call }
 }
 
@@ -101,7 +104,7 @@ fn question(title: &str) -> Wait {
 }
 
 fn approved() -> Outcome {
-    Outcome::Approved { by: ada(), note: None }
+    Outcome::Approved { by: ada(), note: None, session: None }
 }
 
 fn wait_id(random: u128) -> WaitId {

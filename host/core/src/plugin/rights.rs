@@ -140,13 +140,14 @@ fn covers(old: &Grants, new: &Grants) -> bool {
 
 fn covers_fs(old: &Fs, new: &Fs) -> bool {
     let within = new.access <= old.access && new.max_bytes <= old.max_bytes && new.max_files <= old.max_files;
-    within && new.path == old.path && new.mount == old.mount
+    within && new.path == old.path && new.mount == old.mount && old.labels.is_subset(&new.labels)
 }
 
 fn covers_http(old: &Http, new: &Http) -> bool {
     let within = new.max_bytes <= old.max_bytes && new.deadline_ms <= old.deadline_ms;
     let private = new.private.iter().all(|address| old.private.contains(address));
-    within && private && new.secret == old.secret && new.allow.iter().all(|pattern| old.allow.contains(pattern))
+    let labels = old.labels.is_subset(&new.labels) && new.closed_when.covers(old.closed_when);
+    within && private && labels && new.secret == old.secret && new.allow.iter().all(|pattern| old.allow.contains(pattern))
 }
 
 fn covers_kv(old: &Kv, new: &Kv) -> bool {

@@ -466,3 +466,14 @@ fn every_line_of_the_tests_is_a_grant() {
         assert_eq!(granted_lines(&grants), lines(&[line]));
     }
 }
+
+#[test]
+fn a_grant_with_a_label_less_or_a_weaker_condition_is_more() {
+    let old = lines(&["fs in:/in:read labels=private", "http POST https://a.example/ labels=untrusted closed_when=private"]);
+    let within = |line: &str| super::rights::grants(line, &old);
+    assert!(within("fs in:/in:read labels=private,untrusted"));
+    assert!(!within("fs in:/in:read") && !within("fs in:/in:read labels=untrusted"));
+    assert!(within("http POST https://a.example/ labels=untrusted,private closed_when=either"));
+    assert!(!within("http POST https://a.example/ labels=untrusted"), "`both` is less than `private`");
+    assert!(!within("http POST https://a.example/ closed_when=private"));
+}

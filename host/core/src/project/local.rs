@@ -16,11 +16,11 @@ impl Project {
     /// Narrows the project by the text of its `remit.local.toml`.
     ///
     /// For a plugin it may say `disabled = true`, lower its `limits`, and `revoke = ["http", "fs docs:/docs"]`: a
-    /// capability as a whole, or one grant.
+    /// capability as a whole, or one grant. For the project it may say `enforce = true` in `[labels]`.
     ///
     /// # Errors
     /// Every mistake at once: what [`Project::parse`] refuses, a plugin or grant that is not there, a limit above the
-    /// project's. The project is unchanged then.
+    /// project's, labels that are switched off. The project is unchanged then.
     pub fn narrow(&mut self, file: &str, bytes: &[u8]) -> Result<(), ProjectError> {
         let text = super::text(file, bytes)?;
         let mut problems = Vec::new();
@@ -35,12 +35,31 @@ impl Project {
                 }
             }
         }
+        let enforce = labels(&mut root, self.labels.enforce, &mut problems);
         root.finish(&mut problems);
         if !problems.is_empty() {
             return Err(ProjectError::new(file, text, problems));
         }
         self.plugins = narrowed;
+        self.labels.enforce = enforce;
         Ok(())
+    }
+}
+
+/// Whether labels are enforced: they may be switched on here, and not off.
+fn labels(root: &mut Table<'_>, enforced: bool, problems: &mut Vec<Problem>) -> bool {
+    let Some(mut table) = root.table("labels", "`[labels]`", problems) else { return enforced };
+    let written: Option<Spanned<bool>> = table.optional("enforce", problems);
+    table.belongs("tools", "remit.toml", problems);
+    table.finish(problems);
+    match written {
+        Some(off) if enforced && !off.get_ref() => {
+            let problem = Problem::new(off.span(), "the project enforces labels, and this file can only narrow");
+            problems.push(problem.hint("remove the line, or switch labels off in `remit.toml`"));
+            enforced
+        }
+        Some(written) => *written.get_ref(),
+        None => enforced,
     }
 }
 

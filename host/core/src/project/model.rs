@@ -11,6 +11,7 @@ use super::{Auth, Command, Remote};
 use crate::{
     grant::{Grants, ToolPattern},
     identity::{Principal, Role},
+    label::Policy,
     limit::{CallLimits, MCP_LISTED_TOOLS},
     plugin::{Effect, PluginName, granted_lines},
 };
@@ -173,6 +174,8 @@ pub struct Project {
     pub auth: Option<Auth>,
     /// Where approvals may come from.
     pub approvals: Approvals,
+    /// What may not be sent any more once it was seen.
+    pub labels: Policy,
 }
 
 impl Project {

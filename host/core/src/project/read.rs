@@ -1,6 +1,6 @@
 //! `remit.toml` → [`Project`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::Spanned;
 
@@ -14,12 +14,13 @@ use crate::{
     Error,
     grant::{ToolPattern, authored::AuthoredGrants},
     identity::{Principal, Role},
+    label::{Label, Policy, ToolLabels},
     limit::{CallLimits, RETENTION_MAX_DAYS},
     plugin::{AGENTS, Effect, PluginName, check_tool_name, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
-const UNSERVED: [&str; 4] = ["models", "budgets", "labels", "functions"];
+const UNSERVED: [&str; 3] = ["models", "budgets", "functions"];
 /// Likewise, keys of a plugin.
 const UNSERVED_OF_PLUGIN: [&str; 1] = ["digest"];
 
@@ -43,12 +44,13 @@ impl Project {
         let mcp = mcp(&mut root, &mut problems);
         let auth = auth(&mut root, &mut problems);
         let approvals = approvals(&mut root, &mut problems);
+        let labels = labels(&mut root, &plugins, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals }),
+            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels }),
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }
@@ -267,6 +269,40 @@ fn approvals(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Approvals {
     let approvals = Approvals { accept_client: table.optional("accept_client", problems).unwrap_or_default() };
     table.finish(problems);
     approvals
+}
+
+/// What the project says of labels. It may be said before it is enforced.
+fn labels(root: &mut Table<'_>, plugins: &BTreeMap<PluginName, Plugin>, problems: &mut Vec<Problem>) -> Policy {
+    let Some(mut table) = root.table("labels", "`[labels]`", problems) else { return Policy::default() };
+    let enforce = table.optional("enforce", problems).unwrap_or_default();
+    let tools = table.tables("tools", "label entry", problems).into_iter().filter_map(|(pattern, mut entry)| {
+        let said = ToolLabels {
+            labels: entry.optional::<BTreeSet<Label>>("labels", problems),
+            closed_when: entry.optional("closed_when", problems),
+            ask_when: entry.optional("ask_when", problems),
+        };
+        if said == ToolLabels::default() {
+            let problem = Problem::new(pattern.span(), format!("the entry of `{}` says nothing", visible(pattern.get_ref(), 64)));
+            problems.push(problem.hint("write `labels`, `closed_when` or `ask_when`, such as `{ labels = [\"private\"] }`"));
+        }
+        entry.finish(problems);
+        // A name that is nobody's would be a promise that nobody keeps.
+        let (plugin, tool) = pattern.get_ref().split_once('/').unwrap_or((pattern.get_ref(), ""));
+        let (name, agent) = if plugin == AGENTS { (tool, true) } else { (plugin, false) };
+        let of_kind = || plugins.values().filter(move |plugin| plugin.agent == agent).map(|plugin| plugin.name.as_str());
+        if !name.contains('*') && !of_kind().any(|known| known == name) {
+            let what = if agent { "agent" } else { "plugin" };
+            let problem = Problem::new(pattern.span(), format!("the project has no {what} `{}`", visible(name, 64)));
+            problems.push(match nearest(name, of_kind()) {
+                Some(meant) => problem.hint(format!("did you mean `{meant}`?")),
+                None => problem.hint("name a tool as `plugin/tool`, or all of a plugin as `plugin/*`"),
+            });
+        }
+        Some((patterns(vec![pattern], problems).pop()?, said))
+    });
+    let tools = tools.collect();
+    table.finish(problems);
+    Policy { enforce, tools }
 }
 
 pub(super) fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {

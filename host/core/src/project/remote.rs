@@ -1,6 +1,6 @@
 //! An outside MCP server behind a URL as a plugin's source: where it is, and what it is sent beside calls.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::BTreeSet, fmt, net::IpAddr};
 
 use toml::Spanned;
 use url::{Host, Url};
@@ -113,7 +113,7 @@ fn sent(
 ) -> (Option<SecretUse>, Vec<AddressPattern>) {
     let span = secret.as_ref().map_or(0..0, Spanned::span);
     let allow = Spanned::new(0..0, vec![Spanned::new(0..0, "POST https://example.com/".to_owned())]);
-    let http = AuthoredHttp { allow, secret, max_kib: None, deadline_ms: None, private };
+    let http = AuthoredHttp { allow, secret, max_kib: None, deadline_ms: None, private, labels: BTreeSet::new(), closed_when: None };
     let grants = AuthoredGrants { http: vec![Spanned::new(0..0, http)], ..AuthoredGrants::default() }.validate();
     let http = grants.map_err(|found| problems.extend(found)).unwrap_or_default().http.pop();
     let Some(http) = http else { return (None, Vec::new()) };

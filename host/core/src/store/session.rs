@@ -445,6 +445,12 @@ pub trait SessionStore: Send + Sync {
     /// `host` when the store failed.
     fn wait_list(&self, project: String, session: Option<SessionId>, all: bool) -> Later<'_, Vec<WaitRow>>;
 
+    /// How many approvals of sessions of `principal` in `project` are open at `at`, those of called sessions too.
+    ///
+    /// # Errors
+    /// `host` when the store failed.
+    fn approvals_open(&self, project: String, principal: Principal, at: Timestamp) -> Later<'_, u64>;
+
     /// Decides a wait that is open.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod denials;
 pub mod fs;
 pub mod http;
 pub mod kv;
+mod labels;
 pub mod sockets;
 pub mod stdio;
 pub mod tools;
@@ -18,6 +19,7 @@ pub mod tools;
 pub use basics::Event;
 pub use call::{Call, CallState, Components, Events, Rights, Services};
 pub use denials::Denials;
+pub use labels::Seen;
 
 use wasmtime::component::Linker;
 

@@ -8,6 +8,7 @@ use remit_core::{
     halt::Refusal,
     id::CallId,
     identity::{Context, Principal},
+    label::Labels,
     limit::HALT_LOOK_MS,
     plugin::{Effect, text::visible},
     store::SessionStore,
@@ -26,7 +27,7 @@ impl Outcome {
     /// How a call ended for which nothing ran now.
     pub(crate) fn unrun(call: CallId, result: Result<Output>, denials: Vec<Denial>) -> Self {
         let (metering, stdout, stderr) = Default::default();
-        Self { call, result, denials, metering, backtrace: Vec::new(), stdout, stderr }
+        Self { call, result, denials, labels: Labels::default(), metering, backtrace: Vec::new(), stdout, stderr }
     }
 }
 
@@ -48,6 +49,11 @@ impl Inner {
     /// The plain calls of sessions.
     pub(crate) fn series(&self) -> &AllSeries {
         &self.series
+    }
+
+    /// Held by whoever asks a person something, so that what waits is counted first.
+    pub(crate) fn asking(&self) -> &tokio::sync::Mutex<()> {
+        &self.asking
     }
 
     pub(crate) fn services(&self) -> &Services {

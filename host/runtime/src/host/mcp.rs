@@ -14,7 +14,7 @@ use wasmtime::Store;
 
 use super::{Host, Inner, Outcome, Request, errand::Errand, running::Running};
 use crate::{
-    capability::{CallState, Denials, Rights, call::now},
+    capability::{CallState, Rights, call::now},
     engine::Failed,
     mcp::{Ask, Given, Prompt, ResourceEntry, Step},
     outside::{Outside, OutsideCall},
@@ -141,8 +141,9 @@ impl Inner {
         let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
         let context = self.context(principal, Role::Tools(Vec::new()))?;
         let request = Request::new("", plugin, "", "");
-        let call = self.prepare(&context, &request, rights, &Denials::default(), deadline);
+        let running = Running::default();
+        let call = self.prepare(&context, &request, rights, &running, deadline);
         let memory = CallLimits::default().memory_bytes();
-        Ok(self.engine.store(self.state(&call, memory, &Running::default()), deadline, HOSTCALL_FUEL))
+        Ok(self.engine.store(self.state(&call, memory, &running), deadline, HOSTCALL_FUEL))
     }
 }

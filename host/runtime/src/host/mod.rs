@@ -1,5 +1,6 @@
 //! The façade: a host loads projects and calls their tools.
 
+mod admission;
 mod errand;
 mod inside;
 mod listing;
@@ -8,10 +9,11 @@ mod nested;
 mod running;
 mod workspace;
 
+pub(crate) use admission::labelled;
 pub(crate) use listing::definition;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, OnceLock, PoisonError, RwLock, Weak},
     time::{Duration, Instant},
@@ -21,10 +23,10 @@ use remit_core::{
     Error, Result,
     audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
     grant::{Denial, Grants, Held},
-    halt::Refusal,
     id::CallId,
     identity::{Context, Principal, Role},
-    limit::{CallLimits, DELEGATION_MAX_DEPTH, OUTPUT_KEPT_MAX_BYTES},
+    label::{Label, Labels, Policy},
+    limit::{CallLimits, OUTPUT_KEPT_MAX_BYTES},
     plugin::{Definition, Digest, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
 };
 use tokio::sync::watch;
@@ -38,13 +40,13 @@ use self::{
 };
 use crate::{
     builder::{AnyCapability, Builder},
-    capability::{Call, CallState, Denials, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
+    capability::{Call, CallState, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
     outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     quota::Quotas,
-    session::{Agents, AllSeries, too_deep},
+    session::{Agents, AllSeries},
 };
 
 /// Runs tools. Cheap to clone; every clone is the same host.
@@ -52,7 +54,7 @@ use crate::{
 pub struct Host(Arc<Inner>);
 
 /// A project as an application gives it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Project {
     /// Its name.
     pub name: String,
@@ -60,6 +62,8 @@ pub struct Project {
     pub root: PathBuf,
     /// Its plugins.
     pub plugins: Vec<Plugin>,
+    /// What it says of labels; they are not enforced by default.
+    pub labels: Policy,
 }
 
 /// What one call is about.
@@ -75,6 +79,8 @@ pub struct Request<'a> {
     pub arguments: &'a str,
     /// Whether a person approved this very call.
     pub approved: bool,
+    /// Labels that the person saw and let go with it.
+    pub cleared: BTreeSet<Label>,
     /// Takes progress and log lines.
     pub events: Option<Events>,
 }
@@ -82,7 +88,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A call that nobody has approved and nobody listens to.
     pub fn new(project: &'a str, plugin: &'a str, tool: &'a str, arguments: &'a str) -> Self {
-        Self { project, plugin, tool, arguments, approved: false, events: None }
+        Self { project, plugin, tool, arguments, approved: false, cleared: BTreeSet::new(), events: None }
     }
 }
 
@@ -95,6 +101,8 @@ pub struct Outcome<T = Output> {
     pub result: Result<T>,
     /// What was refused on the way, whatever the guest made of it.
     pub denials: Vec<Denial>,
+    /// What it brought that its context did not hold.
+    pub labels: Labels,
     /// What it used.
     pub metering: Metering,
     /// After a trap: the guest's functions, innermost first, safe to show.
@@ -118,12 +126,14 @@ pub(crate) struct Inner {
     agents: OnceLock<Result<Agents>>,
     agent_settings: Settings,
     series: AllSeries,
+    asking: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
     killed: watch::Sender<bool>,
 }
 
 struct Served {
     root: PathBuf,
+    labels: Policy,
     plugins: BTreeMap<String, Arc<Loaded>>,
 }
 
@@ -153,7 +163,7 @@ impl Host {
                 Err(error) => refused.push((name, error)),
             }
         }
-        let served = Arc::new(Served { root: project.root, plugins });
+        let served = Arc::new(Served { root: project.root, labels: project.labels, plugins });
         self.0.projects.write().unwrap_or_else(PoisonError::into_inner).insert(project.name, served);
         refused
     }
@@ -266,6 +276,7 @@ impl Inner {
             agents: OnceLock::new(),
             agent_settings,
             series: AllSeries::default(),
+            asking: tokio::sync::Mutex::default(),
             stopping,
             killed,
         }
@@ -279,6 +290,7 @@ impl Inner {
             key: None,
             delegation: Vec::new(),
             held: Held::default(),
+            labels: Labels::default(),
             session: None,
             turn: None,
             idempotency_key: None,
@@ -318,8 +330,9 @@ impl Inner {
         };
         let denials = running.denials.take();
         let result = self.audit(context, request, &running, &denials, result);
+        let labels = running.seen.held().beyond(&context.labels);
         let Running { metering, stdout, stderr, .. } = running;
-        Outcome { call: context.call, result, denials, metering, backtrace, stdout: stdout.text(), stderr: stderr.text() }
+        Outcome { call: context.call, result, denials, labels, metering, backtrace, stdout: stdout.text(), stderr: stderr.text() }
     }
 
     async fn attempt<E: Errand>(
@@ -339,7 +352,8 @@ impl Inner {
             return Err(error.hint(format!("remit run {}", plugin.spec.name)).into());
         }
         let tool = &*errand.tool(&plugin, request.tool)?;
-        self.admissible(context, request, &plugin, &running.denials)?;
+        self.admissible(context, request, (&*served, &*plugin), &running.denials)?;
+        running.seen = served.seen(context, request);
         let arguments = errand.arguments(tool, request.arguments)?;
         let limits = plugin.spec.limits;
         let principal = context.principal.to_string();
@@ -357,7 +371,7 @@ impl Inner {
             let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
             let rights = plugin.rights(&context.principal, errand.effect(tool), &served.root)?;
             let rights = self.with_workspace(context, request.project, rights, running).await?;
-            let call = self.prepare(context, request, rights, &running.denials, deadline);
+            let call = self.prepare(context, request, rights, running, deadline);
             let (state, fuel) = (self.state(&call, limits.memory_bytes(), running), plugin.hostcall_fuel());
             let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
             let mut metered = Metered { store: self.engine.store(state, deadline, fuel), memory_peak_bytes };
@@ -365,7 +379,7 @@ impl Inner {
             let ended = CpuMeter::new(run, cpu_us).await;
             ended.map_err(|failed| failed.explain(&metered.store.data().limiter))
         };
-        tokio::select! {
+        let ended = tokio::select! {
             biased;
             result = tokio::time::timeout_at(deadline.into(), work) => match result {
                 Ok(result) => result,
@@ -373,7 +387,9 @@ impl Inner {
             },
             _ = killed.wait_for(|killed| *killed) => Err(Error::unavailable("the host shut down during the call").into()),
             halted = self.until_halted(&context.principal, request.plugin) => Err(halted.into()),
-        }
+        };
+        running.seen.see(&served.brings(&plugin, request, E::SETTLES));
+        ended
     }
 
     /// What an outside server is called with, and what calls it. It is shared by calls and takes no place among the instances.
@@ -405,44 +421,14 @@ impl Inner {
         Ok((served.clone(), plugin.clone()))
     }
 
-    /// What is decided before anything runs: what is halted, the caller's role, the approval, the depth of the chain.
-    fn admissible(&self, context: &Context, request: &Request<'_>, plugin: &Loaded, denials: &Denials) -> Result<()> {
-        if let Some(Refusal { reason, hint }) = self.halted(&context.principal, request.plugin)? {
-            let denial = Denial::halted(request.plugin, request.tool, reason);
-            let error = Error::denied(denial.to_string()).hint(hint).code("E-HALTED");
-            denials.record(denial);
-            return Err(error);
-        }
-        if !context.role.allows(request.plugin, request.tool) {
-            let denial = Denial::role(request.plugin, request.tool, &context.principal.to_string());
-            let error = Error::denied(denial.to_string()).hint("give the principal a role with this tool in `[roles]` of `remit.toml`");
-            denials.record(denial);
-            return Err(error);
-        }
-        if let Some(denial) = context.held.refusal(request.plugin, request.tool) {
-            let error = Error::denied(denial.to_string());
-            denials.record(denial);
-            return Err(error);
-        }
-        if context.delegation.len() > DELEGATION_MAX_DEPTH {
-            return Err(too_deep());
-        }
-        if plugin.spec.asks(request.tool) && !request.approved {
-            let denial = Denial::approval(request.plugin, request.tool);
-            let error = Error::denied(denial.to_string()).hint("a person has to approve this very call").code("E-APPROVAL");
-            denials.record(denial);
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn prepare(&self, context: &Context, request: &Request<'_>, rights: Arc<Rights>, denials: &Denials, deadline: Instant) -> Arc<Call> {
+    fn prepare(&self, context: &Context, request: &Request<'_>, rights: Arc<Rights>, running: &Running, deadline: Instant) -> Arc<Call> {
         Arc::new(Call {
             context: context.clone(),
             project: request.project.to_owned(),
             tool: request.tool.to_owned(),
             rights,
-            denials: denials.clone(),
+            denials: running.denials.clone(),
+            seen: running.seen.clone(),
             deadline,
             services: self.services.clone(),
             events: request.events.clone(),

@@ -26,6 +26,7 @@ impl Dispatch for Inner {
             context.delegation.clone_from(&caller.context.delegation);
             context.delegation.push(format!("{}/{}", caller.rights.resolved.plugin, caller.tool));
             let Resolved { plugin: calling, declared, granted, .. } = &caller.rights.resolved;
+            context.labels = caller.seen.held();
             context.held = caller.context.held.through(Holder::plugin(calling, declared, granted));
             (context.session, context.turn, context.key) = (caller.context.session, caller.context.turn, caller.context.key);
             context.time_zone.clone_from(&caller.context.time_zone);
@@ -42,6 +43,7 @@ impl Dispatch for Inner {
                 )));
             }
             let outcome = self.call(&context, &request, false).await;
+            caller.seen.take_on(outcome.labels);
             outcome.denials.into_iter().for_each(|denial| caller.denials.record(denial));
             match outcome.result {
                 Ok(output) => Ok(output.into_guest()),

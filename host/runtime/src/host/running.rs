@@ -6,13 +6,14 @@ use cap_std::fs::Dir;
 use remit_core::{audit::Metering, plugin::Digest};
 use wasmtime::Store;
 
-use crate::capability::{CallState, Denials, stdio::Ring};
+use crate::capability::{CallState, Denials, Seen, stdio::Ring};
 
 /// What is known of a call while it runs.
 #[derive(Default)]
 pub(super) struct Running {
     pub(super) settles: bool,
     pub(super) denials: Denials,
+    pub(super) seen: Arc<Seen>,
     pub(super) digest: Option<Digest>,
     /// The workspace that it may write.
     pub(super) written: Option<Arc<Dir>>,

@@ -132,6 +132,7 @@ impl Agents {
             time_zone: "UTC".to_owned(),
             delegation: Vec::new(),
             held: Default::default(),
+            carried: Default::default(),
         };
         let machine = Machine::start(start, 0, Timestamp(0), std::collections::BTreeMap::new())?;
         let state = AgentState::new(Arc::new(Mutex::new(machine)), limits.memory_bytes(), &Ring::default(), None);

@@ -6,7 +6,8 @@ use remit_core::{
     Error, Kind, Result,
     grant::{Held, Holder},
     identity::Context,
-    journal::{Outcome, ToolCall},
+    journal::{Answer, Outcome, ToolCall},
+    label::Labels,
     plugin::{AGENTS, Effect, Kind as PluginKind},
     store::{Called, Caller, SessionFilter, Status, WaitRow},
 };
@@ -70,13 +71,13 @@ impl Turn {
     }
 
     /// Runs the turn of a called agent, or goes on with it. `Stop::Waiting` where that turn waits.
-    pub(super) async fn execute_agent(&self, call: &ToolCall, agent: &str) -> Result<Outcome, Stop> {
+    pub(super) async fn execute_agent(&self, call: &ToolCall, agent: &str) -> Result<Answer, Stop> {
         // The session of the call belongs to the one that made it: a fork or an import neither shares it nor does its work again.
         if !self.made(call) {
             let message = format!("`{agent}` was called by another session; whether its turn ended is not known here");
-            return Ok(Outcome::Failed { kind: Kind::InDoubt, message });
+            return Ok(Outcome::Failed { kind: Kind::InDoubt, message }.into());
         }
-        let (context, _) = self.request(call)?;
+        let (context, called) = self.request(call)?;
         let request = RunRequest {
             project: &self.project,
             agent,
@@ -96,22 +97,28 @@ impl Turn {
             }
         };
         match ran {
-            Ok(Ran { end, denials, .. }) => {
+            Ok(Ran { end, denials, labels, .. }) => {
                 denials.into_iter().for_each(|denial| self.denials.record(denial));
-                match end {
-                    TurnEnd::Done(output) => self.outcome_of(&of_turn(&output).map_err(Stop::Host)?, 0, 0).await,
-                    TurnEnd::Failed(error) => Ok(failed(agent, &error)),
+                let outcome = match end {
+                    TurnEnd::Done(output) => self.outcome_of(&of_turn(&output).map_err(Stop::Host)?, 0, 0).await?,
+                    TurnEnd::Failed(error) => failed(agent, &error),
                     TurnEnd::Waiting(waits) => {
                         self.waits_for(agent, &waits);
-                        Err(Stop::Waiting)
+                        return Err(Stop::Waiting);
                     }
-                    TurnEnd::Queued(_) => Err(Stop::Host(Error::host("the input of a call was queued", call.key.clone()))),
-                }
+                    TurnEnd::Queued(_) => {
+                        return Err(Stop::Host(Error::host("the input of a call was queued", call.key.clone())));
+                    }
+                };
+                // What the agent has seen is in what it says.
+                let mut labels = labels.renamed(|_| call.tool.clone());
+                labels.take_on(Labels::of(&self.host.gives(&called).map_err(Stop::Host)?, &call.tool));
+                Ok(Answer { outcome, labels: labels.beyond(&context.labels) })
             }
             Err(error) => match error.kind {
-                Kind::Conflict if error.code == Some("E-KILLED") => Ok(failed(agent, &error)),
+                Kind::Conflict if error.code == Some("E-KILLED") => Ok(failed(agent, &error).into()),
                 Kind::Conflict | Kind::Unavailable | Kind::InDoubt | Kind::Host => Err(Stop::Host(error)),
-                _ => Ok(failed(agent, &error)),
+                _ => Ok(failed(agent, &error).into()),
             },
         }
     }

@@ -12,7 +12,7 @@ use remit_core::{
     grant::{Chain, Holder},
     id::SessionId,
     identity::Context,
-    journal::{Line, Machine, Outcome, TurnStart},
+    journal::{Body, Carried, Line, Machine, Outcome, Record, TurnStart},
     limit::GUEST_TEXT_MAX_CHARS,
     plugin::text::visible,
     store::{Claim, Component, SessionStore, Status, TurnClose, TurnOpen, WaitKind, WaitRow, WaitState},
@@ -123,8 +123,10 @@ impl Drive<'_> {
             };
             let number = turn.journal.machine().turn().turn;
             let backtrace = if let Came::Failure(_, frames) = &came { frames.clone() } else { Vec::new() };
-            let ran =
-                |end| Ran { session: self.claim.row.id, turn: number, end, denials: denials.take(), backtrace, output: output.text() };
+            let ran = |end| {
+                let labels = turn.journal.machine().carried().labels.clone();
+                Ran { session: self.claim.row.id, turn: number, end, denials: denials.take(), labels, backtrace, output: output.text() }
+            };
             match self.conclude(&turn, came).await? {
                 Some(end) => return Ok(ran(end)),
                 None => {
@@ -187,6 +189,8 @@ impl Drive<'_> {
         let left_by = row.left_by.as_ref().filter(|left_by| migrate.is_some() && left_by.digest != digest);
         // Half of what was drawn.
         let seed = self.host.random()? as u64;
+        let mut carried = carried(&self.store, row.id, row.next_seq).await?;
+        carried.labels.take_on(self.context.labels.clone().renamed(|origin| format!("{origin} of the caller")));
         Ok(TurnStart {
             turn: row.turns,
             input: begin.input,
@@ -206,6 +210,7 @@ impl Drive<'_> {
                 &self.context.role,
                 Holder::plugin(spec.name.as_str(), &spec.declared, &spec.granted),
             ),
+            carried,
         })
     }
 
@@ -451,6 +456,18 @@ impl Drive<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+}
+
+/// What the last turn of a session left for the next one, which begins with record `next_seq`.
+///
+/// # Errors
+/// Those of the store; `host` when the journal is damaged.
+pub(super) async fn carried(store: &Arc<dyn SessionStore>, id: SessionId, next_seq: u64) -> Result<Carried> {
+    let Some(last) = next_seq.checked_sub(1) else { return Ok(Carried::default()) };
+    match store.session_records(id, last, 1).await?.first().map(Record::decode).transpose()?.map(|record| record.body) {
+        Some(Body::TurnEnd { carried, .. } | Body::TurnFailed { carried, .. }) => Ok(carried),
+        _ => Err(Error::host("the journal is damaged: no turn ends before the next one", last)),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use remit_core::{
     Error, Kind,
-    journal::{Outcome, TakeStep, ToolCall},
+    journal::{Answer, Outcome, TakeStep, ToolCall},
     limit::GROUP_MAX,
 };
 use tokio::sync::watch;
@@ -96,7 +96,7 @@ impl Turn {
             }
             Err(refusal) => {
                 let op = self.begin_refused(tool, arguments)?;
-                self.end_beside(op, refused(&refusal)).await?;
+                self.end_beside(op, refused(&refusal).into()).await?;
                 Ok(op)
             }
         }
@@ -123,7 +123,7 @@ impl Turn {
                 _ = let_go.wait_for(|gone| *gone) => return,
             };
             let recorded = match ended {
-                Ok(outcome) => turn.end_beside(op, outcome).await,
+                Ok(answer) => turn.end_beside(op, answer).await,
                 Err(Stop::Waiting) => {
                     turn.groups().waiting.insert(op);
                     return;
@@ -137,8 +137,8 @@ impl Turn {
     }
 
     /// Records the end of a call that the agent has not come to yet.
-    async fn end_beside(&self, op: u32, outcome: Outcome) -> Result<(), Stop> {
-        self.journal.machine().end(op, outcome, self.journal.now()).map_err(Stop::Turn)?;
+    async fn end_beside(&self, op: u32, answer: Answer) -> Result<(), Stop> {
+        self.journal.machine().end(op, answer, self.journal.now()).map_err(Stop::Turn)?;
         self.journal.write(Standing::running()).await.map_err(Stop::Host)
     }
 

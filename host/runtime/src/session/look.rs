@@ -100,8 +100,8 @@ impl Inner {
     async fn last_turn(&self, store: &Arc<dyn SessionStore>, row: &SessionRow) -> Result<Option<Seen>> {
         let (Some(turn), Some(last)) = (row.turns.checked_sub(1), row.next_seq.checked_sub(1)) else { return Ok(None) };
         let end = match store.session_records(row.id, last, 1).await?.first().map(Record::decode).transpose()?.map(|record| record.body) {
-            Some(Body::TurnEnd { output }) => TurnEnd::Done(output),
-            Some(Body::TurnFailed { kind, message }) => TurnEnd::Failed(Error::new(kind, message)),
+            Some(Body::TurnEnd { output, .. }) => TurnEnd::Done(output),
+            Some(Body::TurnFailed { kind, message, .. }) => TurnEnd::Failed(Error::new(kind, message)),
             _ => return Err(Error::host("the journal is damaged: the session is between turns, and no turn ends it", last)),
         };
         Ok(Some(Seen { turn, end: Some(end), goes_on: false }))

@@ -32,9 +32,10 @@ use remit_core::{
     halt::Refusal,
     id::{SessionId, WaitId},
     identity::{Context, Role},
-    journal::{Body, Outcome, Past, Record},
+    journal::{Body, Outcome, Past, PendingCall, Record},
+    label::Labels,
     limit::{INPUT_MAX_BYTES, KEY_MAX_BYTES, QUESTION_MAX_BYTES, TURN_INPUT_MAX_BYTES},
-    plugin::{AGENTS, Kind as PluginKind, text::visible},
+    plugin::{AGENTS, Effect, Kind as PluginKind, text::visible},
     store::{Decision, NewSession, SessionFilter, SessionRow, SessionStore, Status, WaitKind, WaitRow},
 };
 
@@ -102,6 +103,8 @@ pub struct Ran {
     pub end: TurnEnd,
     /// What was refused on the way.
     pub denials: Vec<Denial>,
+    /// What the session has seen.
+    pub labels: Labels,
     /// After a trap: the agent's functions, innermost first, safe to show.
     pub backtrace: Vec<String>,
     /// The last bytes that the agent printed, safe to show.
@@ -127,6 +130,8 @@ pub enum TurnEnd {
 pub enum Verdict {
     /// Yes, perhaps with a note.
     Approve(Option<String>),
+    /// Yes, and to each further call of the tool in this session: of its component as it is, and not to what labels ask about.
+    ApproveForSession(Option<String>),
     /// No, perhaps with a reason.
     Deny(Option<String>),
     /// A text, for a session that waits for one.
@@ -205,8 +210,8 @@ impl Host {
     /// Decides a wait. Only a person may: not an agent, and nobody on whose behalf a tool or an agent acts.
     ///
     /// # Errors
-    /// `denied` for an agent; `not-found`; `invalid` for a decision that does not fit what is waited for; `conflict` when it was decided
-    /// already, or its time has passed.
+    /// `denied` for an agent; `not-found`; `invalid` for a decision that does not fit what is waited for, or would hold for more than this
+    /// call where only that can be approved; `conflict` when it was decided already, or its time has passed.
     pub async fn decide(&self, context: &Context, project: &str, id: WaitId, verdict: Verdict) -> Result<()> {
         if context.principal.kind() == remit_core::identity::PrincipalKind::Agent || !context.delegation.is_empty() {
             return Err(Error::denied("an agent decides nothing: a person has to"));
@@ -218,7 +223,11 @@ impl Host {
             note => Ok(note),
         };
         let outcome = match (verdict, wait.kind) {
-            (Verdict::Approve(text), WaitKind::Approval) => Outcome::Approved { by, note: note(text)? },
+            (Verdict::Approve(text), WaitKind::Approval) => Outcome::Approved { by, note: note(text)?, session: None },
+            (Verdict::ApproveForSession(text), WaitKind::Approval) => {
+                for_the_rest(&wait)?;
+                Outcome::Approved { by, note: note(text)?, session: Some(wait.session) }
+            }
             (Verdict::Deny(text), WaitKind::Approval) => Outcome::Denied { by, note: note(text)? },
             (Verdict::Input(text), WaitKind::Input) if text.len() > INPUT_MAX_BYTES => {
                 return Err(Error::limit(format!("an input of {} bytes is too large; at most {INPUT_MAX_BYTES}", text.len())));
@@ -232,6 +241,7 @@ impl Host {
             (_, WaitKind::Timer) => return Err(Error::invalid(format!("`{id}` waits for a point in time, not for a person"))),
         };
         let decided = match &outcome {
+            Outcome::Approved { session: Some(_), .. } => Decided::ApproveForSession,
             Outcome::Approved { .. } => Decided::Approve,
             Outcome::Denied { .. } => Decided::Deny,
             _ => Decided::Input,
@@ -241,6 +251,20 @@ impl Host {
         let store = inner.session_store()?;
         inner.decided(context, project, decided, About::Wait(wait.session, id), || store.wait_decide(decision)).await
     }
+}
+
+/// Refuses a yes for the rest of the session where each call has to be looked at.
+fn for_the_rest(wait: &WaitRow) -> Result<()> {
+    let why = match &wait.call {
+        None => "it is a question of the agent's own, not a call".to_owned(),
+        Some(call) if !call.labels.is_empty() => format!("the session holds {}, so that each call is looked at", call.labels),
+        Some(PendingCall { effect: Some(Effect::Read | Effect::Idempotent), .. }) => return Ok(()),
+        Some(call) => {
+            format!("`{}` is a tool of the effect class `once`: each of its calls has an effect of its own", visible(&call.tool, 128))
+        }
+    };
+    let error = Error::invalid(format!("`{}` cannot be approved for the rest of the session: {why}", wait.id));
+    Err(error.hint(format!("approve this call alone: remit approval approve {}", wait.id)))
 }
 
 /// Whether what belongs to `principal` is there at all for whoever asks.
@@ -392,7 +416,7 @@ impl Inner {
         let lines = if open { store.session_records(row.id, seq, 1).await? } else { records(store, row.id, seq).await? };
         let mut turn = 0;
         for line in &lines {
-            let end = match Record::decode(line)?.body {
+            let (end, labels) = match Record::decode(line)?.body {
                 Body::TurnStart(start) if line.seq == seq => {
                     turn = start.turn;
                     if input.is_some_and(|input| start.input != input) {
@@ -400,11 +424,12 @@ impl Inner {
                     }
                     continue;
                 }
-                Body::TurnEnd { output } => TurnEnd::Done(output),
-                Body::TurnFailed { kind, message } => TurnEnd::Failed(Error::new(kind, message)),
+                Body::TurnEnd { output, carried } => (TurnEnd::Done(output), carried.labels),
+                Body::TurnFailed { kind, message, carried } => (TurnEnd::Failed(Error::new(kind, message)), carried.labels),
                 _ => continue,
             };
-            return Ok(Some(Ran { session: row.id, turn, end, denials: Vec::new(), backtrace: Vec::new(), output: String::new() }));
+            let (session, denials, backtrace) = (row.id, Vec::new(), Vec::new());
+            return Ok(Some(Ran { session, turn, end, denials, labels, backtrace, output: String::new() }));
         }
         Ok(None)
     }

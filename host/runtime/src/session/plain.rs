@@ -3,7 +3,7 @@
 //! The session has no agent. The host itself is what makes its calls, and its journal says the same of them.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,7 +13,8 @@ use remit_core::{
     grant::Denial,
     id::SessionId,
     identity::Context,
-    journal::{Body, Outcome as Recorded, PendingCall, Record, ToolCall, Wait},
+    journal::{Answer, Body, Outcome as Recorded, PendingCall, Record, ToolCall, Wait},
+    label::{Label, Labels},
     limit::{KEY_MAX_BYTES, SERIES_WAITS_MAX, SESSION_ARGUMENTS_MAX_BYTES},
     plugin::{Digest, Effect, NO_AGENT, text::visible},
     store::{NewSession, WaitKind, WaitRow, WaitState},
@@ -25,7 +26,7 @@ use super::{
     journal::{Journal, Standing},
     series::{Open, Pass, Series},
     stop::Stop,
-    turn::{Grace, Turn, refused},
+    turn::{Grace, Turn, is_for, refused},
 };
 use crate::{
     capability::{Denials, Events},
@@ -206,7 +207,8 @@ enum Known {
 
 /// What a person said of a call.
 enum Said {
-    Yes,
+    /// Yes, with these labels.
+    Yes(BTreeSet<Label>),
     Ended(CallEnd),
 }
 
@@ -225,20 +227,22 @@ impl Asked<'_> {
         }
     }
 
-    /// What is known of the tool, and whether a person has to be asked. A role that may not call it asks nobody.
-    fn described(&self, denials: &Denials) -> Result<(String, Effect, bool)> {
+    /// The call, whether a person has to be asked about it, and what the session has seen. A role that may not call it asks nobody.
+    fn described(&self, turn: &Turn) -> Result<(ToolCall, bool, Labels)> {
         let Request { plugin, tool, .. } = *self.request;
         if !self.context.role.allows(plugin, tool) {
             let denial = Denial::role(plugin, tool, &self.context.principal.to_string());
             let error = Error::denied(denial.to_string());
-            denials.record(denial);
+            turn.denials.record(denial);
             return Err(error);
         }
-        let described = self.host.describe(self.request)?;
-        if described.2 {
+        let (digest, effect, asked) = self.host.describe(self.request)?;
+        let call = self.as_call(turn, digest, effect);
+        let (asks, labels) = turn.asks(self.request, &call, asked)?;
+        if asks {
             self.host.find_plugin(self.request)?.1.tool(tool)?.arguments(self.request.arguments)?;
         }
-        Ok(described)
+        Ok((call, asks, labels))
     }
 
     /// Records that the call begins, durably before it runs unless it only reads.
@@ -255,7 +259,7 @@ impl Asked<'_> {
             }
         }
         let turn = turn_of(self.host, self.context, self.request.project, &open.journal, self.request.events.clone());
-        let (digest, effect, asks) = match self.described(&turn.denials) {
+        let (mut call, asks, labels) = match self.described(&turn) {
             Ok(described) => described,
             Err(error) => {
                 self.begin_call(&mut open, self.as_call(&turn, String::new(), Effect::Read), Some(&error)).await?;
@@ -263,12 +267,15 @@ impl Asked<'_> {
                 return Ok(Begun::Ended(CallEnd::Ended(Box::new(refused))));
             }
         };
-        let call = self.as_call(&turn, digest, effect);
-        if asks && let Said::Ended(end) = self.approval(&open, &turn, &call).await? {
-            return Ok(Begun::Ended(end));
+        if asks {
+            match self.approval(&open, &turn, &call, labels).await? {
+                Said::Yes(cleared) => call.cleared = cleared,
+                Said::Ended(end) => return Ok(Begun::Ended(end)),
+            }
         }
         // The operation that an approval is comes before it.
-        let call = ToolCall { key: turn.key(), ..call };
+        call.key = turn.key();
+        let effect = call.effect;
         let op = self.begin_call(&mut open, call.clone(), None).await?;
         let pass = Pass::new(self.host, &self.series, &mut open, op, effect);
         let journal = open.journal.clone();
@@ -280,7 +287,8 @@ impl Asked<'_> {
     }
 
     fn as_call(&self, turn: &Turn, digest: String, effect: Effect) -> ToolCall {
-        ToolCall { tool: self.tool.clone(), arguments: self.request.arguments.to_owned(), effect, digest, key: turn.key() }
+        let (tool, arguments) = (self.tool.clone(), self.request.arguments.to_owned());
+        ToolCall { tool, arguments, effect, digest, key: turn.key(), cleared: BTreeSet::new() }
     }
 
     async fn begin_call(&self, open: &mut MappedMutexGuard<'_, Open>, call: ToolCall, refusal: Option<&Error>) -> Result<u32> {
@@ -295,7 +303,7 @@ impl Asked<'_> {
     }
 
     /// What a person said of this very call, which is taken with the records of the call; where nobody was asked, somebody is now.
-    async fn approval(&self, shared: &Open, turn: &Turn, call: &ToolCall) -> Result<Said> {
+    async fn approval(&self, shared: &Open, turn: &Turn, call: &ToolCall, labels: Labels) -> Result<Said> {
         let (journal, store) = (&shared.journal, &self.series.store);
         let waits = store.wait_list(self.request.project.to_owned(), Some(self.series.session), false).await?;
         let open = waits.iter().filter(|wait| wait.state == WaitState::Open).count();
@@ -314,19 +322,24 @@ impl Asked<'_> {
                 None => turn.decision(&wait),
             };
             let Some(said) = said else { return Ok(Said::Ended(CallEnd::Waiting(Box::new(asked)))) };
-            let same = asked.call.is_some_and(|asked| asked.digest == call.digest);
+            let same = asked.call.filter(|asked| is_for(asked, call, &labels));
             let yes = matches!(said, Recorded::Approved { .. });
             journal.ends_wait(wait, said.clone(), self.key.filter(|_| !yes)).await?;
             match yes {
-                true if same => return Ok(Said::Yes),
-                true => {}
+                true => {
+                    if let Some(asked) = same {
+                        return Ok(Said::Yes(asked.labels.kinds()));
+                    }
+                }
                 false => {
                     self.series.write(journal, Standing::running()).await?;
                     return Ok(Said::Ended(self.as_recorded(said)?));
                 }
             }
         }
-        let wait = turn.approval_of(call.clone())?;
+        let _asking = self.host.asking().lock().await;
+        turn.may_ask().await?;
+        let wait = turn.approval_of(call.clone(), labels)?;
         let id = wait.id();
         journal.opens(wait, self.key).await?;
         self.series.write(journal, Standing::running()).await?;
@@ -345,6 +358,7 @@ impl Asked<'_> {
             ended = self.host.call_for_agent(&context, &request) => ended,
             error = self.series.lost() => return Err(error),
         };
+        let labels = ended.labels.clone();
         let outcome = match &ended.result {
             Ok(output) => turn.outcome_of(output, ended.metering.bytes_out, most).await.map_err(stopped)?,
             Err(error) if error.kind == Kind::Unavailable && self.host.is_stopping() => {
@@ -358,7 +372,7 @@ impl Asked<'_> {
             Recorded::Failed { kind, message } if ended.result.is_ok() => ended.result = Err(Error::new(*kind, message.clone())),
             _ => {}
         }
-        pass.end(outcome).await?;
+        pass.end(Answer { outcome, labels }).await?;
         Ok(CallEnd::Ended(Box::new(ended)))
     }
 
@@ -397,7 +411,7 @@ impl Asked<'_> {
                         named = Some(op);
                     }
                     (_, None) => return Err(other_call()),
-                    (Body::End { op, outcome }, Some(named)) if op == named => {
+                    (Body::End { op, outcome, .. }, Some(named)) if op == named => {
                         return self.as_recorded(outcome).map(Known::Ended).map(Some);
                     }
                     (Body::TurnFailed { .. }, _) => {

@@ -303,5 +303,13 @@ impl Asked<'_> {
 /// What a caller is told whose input has to wait.
 fn queued(row: &SessionRow, place: u32) -> Ran {
     let turn = row.turns.saturating_sub(1).saturating_add(place);
-    Ran { session: row.id, turn, end: TurnEnd::Queued(place), denials: Vec::new(), backtrace: Vec::new(), output: String::new() }
+    Ran {
+        session: row.id,
+        turn,
+        end: TurnEnd::Queued(place),
+        denials: Vec::new(),
+        labels: Default::default(),
+        backtrace: Vec::new(),
+        output: String::new(),
+    }
 }

@@ -14,7 +14,7 @@ use remit_core::{
     grant::Chain,
     id::SessionId,
     identity::{Context, Principal},
-    journal::{Machine, Outcome, TurnStart},
+    journal::{Answer, Carried, Machine, Outcome, TurnStart},
     limit::{SERIES_CLAIM_MS, SERIES_LAG_MS, SERIES_REST_MS},
     plugin::{Digest, Effect},
     store::{SessionStore, Status, TurnClose, TurnOpen},
@@ -23,7 +23,7 @@ use tokio::sync::{MappedMutexGuard, Notify, watch};
 
 use super::{
     LOOK_EVERY,
-    drive::{killed, records},
+    drive::{carried, killed, records},
     journal::{Journal, Standing},
     owned::Owned,
     plain::turn_of,
@@ -91,6 +91,8 @@ struct Claimed {
     owned: Owned,
     next_seq: u64,
     turns: u32,
+    /// What the turn that ended last left for the next one.
+    carried: Carried,
     turn: Option<Open>,
 }
 
@@ -143,9 +145,9 @@ impl Pass {
     ///
     /// # Errors
     /// Those of the store: the outcome is not to be told then.
-    pub(super) async fn end(mut self, outcome: Outcome) -> Result<()> {
+    pub(super) async fn end(mut self, answer: impl Into<Answer>) -> Result<()> {
         self.left = true;
-        self.journal.machine().end(self.op, outcome, self.journal.now())?;
+        self.journal.machine().end(self.op, answer, self.journal.now())?;
         self.series.leave(&self.host, &self.journal, self.effect != Effect::Read).await
     }
 
@@ -257,10 +259,10 @@ impl Series {
             }
         };
         let row = &owned.claim.row;
-        let mut claimed = Claimed { next_seq: row.next_seq, turns: row.turns, turn: None, owned };
+        let mut claimed = Claimed { next_seq: row.next_seq, turns: row.turns, carried: Carried::default(), turn: None, owned };
         let row = &claimed.owned.claim.row;
         match row.status {
-            Status::Idle => {}
+            Status::Idle => claimed.carried = carried(&self.store, row.id, row.next_seq).await?,
             Status::Killed => return Err(killed(&row.detail).hint("begin another session")),
             Status::Quarantined => {
                 let error = Error::new(Kind::Diverged, format!("the session is quarantined: {}", row.detail));
@@ -278,7 +280,7 @@ impl Series {
                     let turn = turn_of(host, context, &self.project, &open.journal, None);
                     tokio::spawn(async move {
                         match turn.settle(&call).await {
-                            Ok(outcome) => drop(pass.end(outcome).await),
+                            Ok(answer) => drop(pass.end(answer).await),
                             Err(_host_ends) => pass.leave_open(),
                         }
                     });
@@ -306,6 +308,7 @@ impl Series {
             time_zone: context.time_zone.clone(),
             delegation: context.delegation.clone(),
             held: Chain::default(),
+            carried: claimed.carried.clone(),
         };
         let machine = Machine::start(start, claimed.next_seq, clock.now().max(row.updated), BTreeMap::new())?;
         let open = TurnOpen { seq: claimed.next_seq, key: None };
@@ -324,16 +327,16 @@ impl Series {
                 return self.write(&journal, Standing::running()).await;
             }
         };
-        let next_seq = {
+        let (next_seq, carried) = {
             let mut machine = journal.machine();
             let output = format!("{{\"calls\":{}}}", machine.next_op());
             machine.finish(Ok(output), journal.now())?;
-            machine.next_seq()
+            (machine.next_seq(), machine.carried().clone())
         };
         let close = TurnClose { workspaces: captured.trees.clone(), leaves_waits: true, ..TurnClose::default() };
         self.write(&journal, Standing::idle(String::new(), close)).await?;
         captured.settle().await;
-        (claimed.next_seq, claimed.turn) = (next_seq, None);
+        (claimed.next_seq, claimed.carried, claimed.turn) = (next_seq, carried, None);
         claimed.turns += 1;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A turn that runs: each thing that the agent does, answered from the journal or done and recorded.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,12 +15,13 @@ use remit_core::{
     halt::Refusal,
     id::{KeyId, WaitId},
     identity::{Context, Principal, Role},
-    journal::{CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
-    limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
-    plugin::{Effect, text::visible_lines},
+    journal::{Answer, CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
+    label::{Flow, Labels},
+    limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, APPROVALS_OPEN_MAX, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
+    plugin::{AGENTS, Digest, Effect, text::visible_lines},
     store::Caller,
 };
-use tokio::sync::Notify;
+use tokio::sync::{MutexGuard, Notify};
 
 use super::{
     called::agent_of,
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     capability::{Denials, Event, Events, call::now},
-    host::{Inner, Outcome as Ended, Request},
+    host::{Inner, Outcome as Ended, Request, labelled},
     plugin::Fate,
 };
 
@@ -94,6 +95,8 @@ impl Grace {
 pub(super) struct Planned {
     pub(super) call: ToolCall,
     pub(super) asks: bool,
+    /// What the session has seen, which the call may send.
+    pub(super) labels: Labels,
 }
 
 impl Turn {
@@ -119,23 +122,26 @@ impl Turn {
 
     /// A call that was not made before. What a person approved holds for one component: of another one they are asked again.
     async fn new_call(&self, tool: &str, arguments: &str, approved: Option<&PendingCall>) -> Result<Outcome, Stop> {
-        let planned = match self.plan(tool, arguments) {
+        let Planned { mut call, asks, labels } = match self.plan(tool, arguments) {
             Ok(planned) => planned,
             Err(refusal) => return self.refuse(tool, arguments, &refusal).await,
         };
-        if planned.asks && approved.is_none_or(|approved| approved.digest != planned.call.digest) {
-            return self.ask(planned.call).await;
+        if asks {
+            match approved.filter(|approved| is_for(approved, &call, &labels)) {
+                Some(approved) => call.cleared = approved.labels.kinds(),
+                None => return self.ask(call, labels).await,
+            }
         }
-        let op = self.begin(planned.call.clone()).await?;
-        let outcome = self.execute(&planned.call).await;
-        self.ended(op, outcome).await
+        let op = self.begin(call.clone()).await?;
+        let answer = self.execute(&call).await;
+        self.ended(op, answer).await
     }
 
     /// Records the end of a call, unless the turn that it called waits.
-    async fn ended(&self, op: u32, outcome: Result<Outcome, Stop>) -> Result<Outcome, Stop> {
-        match outcome {
+    async fn ended(&self, op: u32, answer: Result<Answer, Stop>) -> Result<Outcome, Stop> {
+        match answer {
             Err(Stop::Waiting) => Err(self.suspend().await),
-            outcome => self.end(op, outcome?).await,
+            answer => self.end(op, answer?).await,
         }
     }
 
@@ -154,20 +160,21 @@ impl Turn {
 
     /// A call that was begun and whose end is not known: what may be repeated is, with the same key. Of a `once` call its plugin may know
     /// what became of it.
-    pub(super) async fn settle(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+    pub(super) async fn settle(&self, call: &ToolCall) -> Result<Answer, Stop> {
         if call.effect != Effect::Once {
             return self.execute(call).await;
         }
-        let doubt = match self.ask_patiently(call).await? {
+        let (told, labels) = self.ask_patiently(call).await?;
+        let doubt = match told {
             // Its plugin gives no more than it may, so that only a record can be too small for it.
-            Ok(Fate::Done(output)) => return self.outcome_of(&output, 0, 0).await,
+            Ok(Fate::Done(output)) => return Ok(Answer { outcome: self.outcome_of(&output, 0, 0).await?, labels }),
             Ok(Fate::NotDone) => return self.execute(call).await,
             Ok(Fate::Unknown) => "its plugin cannot tell".to_owned(),
             Err(error) => error.message,
         };
         let message =
             format!("the host stopped while `{}` ran; whether it took effect is not known ({doubt}), and it is not repeated", call.tool);
-        Ok(Outcome::Failed { kind: Kind::InDoubt, message })
+        Ok(Outcome::Failed { kind: Kind::InDoubt, message }.into())
     }
 
     /// Whether this very session made a call, rather than one that it was forked or imported from.
@@ -175,12 +182,12 @@ impl Turn {
         call.key.starts_with(&format!("{}.", self.journal.session))
     }
 
-    /// Asks what became of a call, and again where the plugin fails in passing: the answer is final for the agent.
-    async fn ask_patiently(&self, call: &ToolCall) -> Result<Result<Fate>, Stop> {
+    /// Asks what became of a call, and again where the plugin fails in passing: the answer, and what it brings, is final for the agent.
+    async fn ask_patiently(&self, call: &ToolCall) -> Result<(Result<Fate>, Labels), Stop> {
         let mut tried = 1;
         loop {
             match self.ask_fate(call).await? {
-                Err(error) if tried < SETTLE_TRIES_MAX && matches!(error.kind, Kind::Unavailable | Kind::Limit) => {
+                (Err(error), _) if tried < SETTLE_TRIES_MAX && matches!(error.kind, Kind::Unavailable | Kind::Limit) => {
                     tokio::time::sleep(SETTLE_PAUSE * tried).await;
                     tried += 1;
                 }
@@ -191,22 +198,25 @@ impl Turn {
 
     /// Asks the plugin what became of a call. Only the component that was called knows, and only of a call of this very session it can be
     /// said that nobody else makes it.
-    async fn ask_fate(&self, call: &ToolCall) -> Result<Result<Fate>, Stop> {
+    async fn ask_fate(&self, call: &ToolCall) -> Result<(Result<Fate>, Labels), Stop> {
+        let not_asked = |why: Error| Ok((Err(why), Labels::default()));
         if !self.made(call) {
-            return Ok(Err(Error::new(Kind::Conflict, "it is a call of another session")));
+            return not_asked(Error::new(Kind::Conflict, "it is a call of another session"));
         }
         let (context, request) = self.request(call)?;
         match self.host.describe(&request) {
             Ok((digest, ..)) if digest == call.digest => {}
-            Ok(_) => return Ok(Err(Error::new(Kind::Conflict, "its plugin is another one now"))),
-            Err(error) => return Ok(Err(error)),
+            Ok(_) => return not_asked(Error::new(Kind::Conflict, "its plugin is another one now")),
+            Err(error) => return not_asked(error),
         }
-        self.told(self.host.settle(&context, &request, &call.key).await)
+        let mut ended = self.host.settle(&context, &request, &call.key).await;
+        let labels = std::mem::take(&mut ended.labels);
+        Ok((self.told(ended)?, labels))
     }
 
     /// Records the end of an operation that the agent waits for; returns what the agent sees of it.
-    async fn end(&self, op: u32, outcome: Outcome) -> Result<Outcome, Stop> {
-        let seen = self.journal.machine().settle(op, outcome, self.journal.now()).map_err(Stop::Turn)?;
+    async fn end(&self, op: u32, answer: Answer) -> Result<Outcome, Stop> {
+        let seen = self.journal.machine().settle(op, answer, self.journal.now()).map_err(Stop::Turn)?;
         self.journal.write(Standing::running()).await.map_err(Stop::Host)?;
         Ok(seen)
     }
@@ -214,12 +224,13 @@ impl Turn {
     /// A call that cannot be made is recorded with the reason, so that the agent is told the same on replay.
     async fn refuse(&self, tool: &str, arguments: &str, refusal: &Error) -> Result<Outcome, Stop> {
         let op = self.begin_refused(tool, arguments)?;
-        self.end(op, refused(refusal)).await
+        self.end(op, refused(refusal).into()).await
     }
 
     pub(super) fn begin_refused(&self, tool: &str, arguments: &str) -> Result<u32, Stop> {
         let key = self.key();
-        let call = ToolCall { tool: tool.to_owned(), arguments: arguments.to_owned(), effect: Effect::Read, digest: String::new(), key };
+        let (tool, arguments) = (tool.to_owned(), arguments.to_owned());
+        let call = ToolCall { tool, arguments, effect: Effect::Read, digest: String::new(), key, cleared: BTreeSet::new() };
         self.journal.machine().begin_call(call, self.journal.now()).map_err(Stop::Turn)
     }
 
@@ -237,8 +248,31 @@ impl Turn {
         }
         let request = Request::new(&self.project, plugin, tool, arguments);
         let (digest, effect, asks) = self.host.describe_called(&request)?;
-        let call = ToolCall { tool: id.to_owned(), arguments: arguments.to_owned(), effect, digest, key: self.key() };
-        Ok(Planned { call, asks })
+        let (tool, arguments) = (id.to_owned(), arguments.to_owned());
+        let call = ToolCall { tool, arguments, effect, digest, key: self.key(), cleared: BTreeSet::new() };
+        let (asks, labels) = self.asks(&request, &call, asks)?;
+        Ok(Planned { call, asks, labels })
+    }
+
+    /// Whether a person has to be asked about a new call: the project wants it of the tool (`asked`), and nobody allowed that for the rest
+    /// of the session, or because of what the session has seen, which is the second part.
+    ///
+    /// # Errors
+    /// `denied` when what was seen closes an agent. A tool that is closed is refused by the host, which has a line for it in the audit log:
+    /// nobody is asked about it.
+    pub(super) fn asks(&self, request: &Request<'_>, call: &ToolCall, asked: bool) -> Result<(bool, Labels)> {
+        let carried = self.journal.machine().carried().clone();
+        let allowed = call.effect != Effect::Once && carried.allows(self.journal.session, &call.tool, &call.digest);
+        match self.host.flow(request, &carried.labels)? {
+            Flow::Allow => Ok((asked && !allowed, carried.labels)),
+            Flow::Ask(_) => Ok((true, carried.labels)),
+            Flow::Refuse(denial) if request.plugin == AGENTS => {
+                let error = labelled(&denial, Some(self.journal.session));
+                self.denials.record(denial);
+                Err(error)
+            }
+            Flow::Refuse(_) => Ok((false, carried.labels)),
+        }
     }
 
     /// The key of the operation that comes next.
@@ -247,17 +281,18 @@ impl Turn {
         format!("{}.{}.{}.{}", self.journal.session, self.journal.branch, machine.began_seq(), machine.next_op())
     }
 
-    pub(super) async fn execute(&self, call: &ToolCall) -> Result<Outcome, Stop> {
+    pub(super) async fn execute(&self, call: &ToolCall) -> Result<Answer, Stop> {
         if let Some(agent) = agent_of(&call.tool) {
             return self.execute_agent(call, agent).await;
         }
         let (context, request) = self.request(call)?;
-        let ended = self.host.call_for_agent(&context, &request).await;
-        let bytes = ended.metering.bytes_out;
-        match self.told(ended)? {
-            Ok(output) => self.outcome_of(&output, bytes, self.host.output_bytes(&request).map_err(Stop::Host)?).await,
-            Err(error) => Ok(Outcome::Failed { kind: error.kind, message: error.message }),
-        }
+        let mut ended = self.host.call_for_agent(&context, &request).await;
+        let (bytes, labels) = (ended.metering.bytes_out, std::mem::take(&mut ended.labels));
+        let outcome = match self.told(ended)? {
+            Ok(output) => self.outcome_of(&output, bytes, self.host.output_bytes(&request).map_err(Stop::Host)?).await?,
+            Err(error) => Outcome::Failed { kind: error.kind, message: error.message },
+        };
+        Ok(Answer { outcome, labels })
     }
 
     /// A recorded call as the host takes it.
@@ -267,10 +302,12 @@ impl Turn {
         context.delegation.clone_from(&self.delegation);
         context.delegation.extend(self.agent.clone());
         context.held = self.held();
+        context.labels.clone_from(&self.journal.machine().carried().labels);
         (context.session, context.turn) = (Some(self.journal.session), Some(self.journal.place()));
         (context.key, context.idempotency_key) = (self.key, Some(call.key.clone()));
         context.time_zone.clone_from(&self.journal.machine().turn().time_zone);
-        let request = Request { approved: true, events: self.events.clone(), ..Request::new(&self.project, plugin, tool, &call.arguments) };
+        let (cleared, events) = (call.cleared.clone(), self.events.clone());
+        let request = Request { approved: true, cleared, events, ..Request::new(&self.project, plugin, tool, &call.arguments) };
         Ok((context, request))
     }
 
@@ -314,22 +351,56 @@ impl Turn {
                 None => Err(self.suspend().await),
                 Some(outcome) => self.end_wait(op, &wait, outcome).await,
             },
-            WaitStep::New => self.open(asked).await,
+            WaitStep::New if matches!(asked, Wait::Approval { .. }) => {
+                let asking = self.host.asking().lock().await;
+                match self.may_ask().await {
+                    Ok(()) => self.open(asked, Some(asking)).await,
+                    Err(error) if error.kind == Kind::Limit => Err(Stop::Turn(error)),
+                    Err(error) => Err(Stop::Host(error)),
+                }
+            }
+            WaitStep::New => self.open(asked, None).await,
         }
     }
 
     /// Asks a person about a call that the project wants approved.
-    async fn ask(&self, call: ToolCall) -> Result<Outcome, Stop> {
-        let wait = self.approval_of(call).map_err(Stop::Host)?;
-        self.open(wait).await
+    async fn ask(&self, call: ToolCall, labels: Labels) -> Result<Outcome, Stop> {
+        let asking = self.host.asking().lock().await;
+        if let Err(error) = self.may_ask().await {
+            if error.kind == Kind::Limit {
+                return self.refuse(&call.tool, &call.arguments, &error).await;
+            }
+            return Err(Stop::Host(error));
+        }
+        let wait = self.approval_of(call, labels).map_err(Stop::Host)?;
+        self.open(wait, Some(asking)).await
+    }
+
+    /// Whether one more question of the principal's sessions may be put to a person. To be asked, and acted upon, by one at a time.
+    ///
+    /// # Errors
+    /// `limit` when too many wait for an answer already; those of the store.
+    pub(super) async fn may_ask(&self) -> Result<()> {
+        let (project, principal) = (self.project.clone(), self.principal.clone());
+        let open = self.journal.store.approvals_open(project, principal, self.journal.now()).await?;
+        if open < APPROVALS_OPEN_MAX {
+            return Ok(());
+        }
+        let error = Error::limit(format!("{APPROVALS_OPEN_MAX} approvals of `{}` wait for an answer already", self.principal));
+        Err(error.hint("decide some of them: remit approval list"))
     }
 
     /// The approval of a call.
-    pub(super) fn approval_of(&self, call: ToolCall) -> Result<Wait> {
+    pub(super) fn approval_of(&self, call: ToolCall, labels: Labels) -> Result<Wait> {
         let who = self.agent.clone().unwrap_or_else(|| self.principal.to_string());
         let title = format!("`{who}` wants to call `{}`", call.tool);
-        let call = PendingCall { tool: call.tool, arguments: call.arguments, digest: call.digest };
-        self.approval(title, visible_lines(&call.arguments, QUESTION_MAX_BYTES), None, Some(call))
+        let ToolCall { tool, arguments, digest, effect, .. } = call;
+        let mut details = visible_lines(&arguments, QUESTION_MAX_BYTES);
+        if arguments.chars().count() > QUESTION_MAX_BYTES {
+            details += &format!("\n(cut: {} bytes in all, {})", arguments.len(), Digest::of(arguments.as_bytes()));
+        }
+        let call = PendingCall { tool, arguments, digest, effect: Some(effect), labels };
+        self.approval(title, details, None, Some(call))
     }
 
     /// An approval that is asked for now.
@@ -343,9 +414,11 @@ impl Turn {
         Ok(WaitId::new(self.journal.now(), self.host.random()?))
     }
 
-    async fn open(&self, wait: Wait) -> Result<Outcome, Stop> {
+    async fn open(&self, wait: Wait, asking: Option<MutexGuard<'_, ()>>) -> Result<Outcome, Stop> {
         let detail = self.journal.opens(wait, None).await.map_err(Stop::Turn)?;
         self.journal.write(Standing::waiting(detail)).await.map_err(Stop::Host)?;
+        // What still runs in a group may ask something itself.
+        drop(asking);
         Err(self.suspend().await)
     }
 
@@ -386,6 +459,11 @@ impl Turn {
             events(event);
         }
     }
+}
+
+/// Whether a person approved this very call of this very component, with all that the session has seen by now.
+pub(super) fn is_for(approved: &PendingCall, call: &ToolCall, labels: &Labels) -> bool {
+    approved.digest == call.digest && labels.clone().beyond(&approved.labels).is_empty()
 }
 
 /// A call by the last of as many callers as there may be.

@@ -87,6 +87,9 @@ impl Question {
                     Some(call) => {
                         let arguments = visible_lines(&call.arguments, usize::MAX);
                         message += &format!("\n\nIt would call `{}` with exactly these arguments:\n{arguments}", visible(&call.tool, 256));
+                        if !call.labels.is_empty() {
+                            message += &format!("\n\nIt may send what was seen before: {}", call.labels);
+                        }
                     }
                     None if !wait.details.is_empty() => message += &format!("\n\n{}", visible_lines(&wait.details, usize::MAX)),
                     None => {}

@@ -78,7 +78,10 @@ pub fn result(outcome: Outcome, promised: bool) -> CallToolResult {
 pub fn waiting(wait: &WaitRow, promised: bool) -> CallToolResult {
     let text = format!("not called yet: a person has to approve it as `{}`. Make the very same call again once that is done", wait.id);
     let mut shape = CallToolResult::error(vec![ContentBlock::text(text)]);
-    let waiting = json!({ "kind": "waiting", "approval": wait.id, "title": wait.title, "until": wait.due });
+    let mut waiting = json!({ "kind": "waiting", "approval": wait.id, "title": wait.title, "until": wait.due });
+    if let (Some(call), Value::Object(members)) = (wait.call.as_ref().filter(|call| !call.labels.is_empty()), &mut waiting) {
+        members.insert("labels".to_owned(), json!(call.labels));
+    }
     let meta = JsonObject::from_iter([("remit/waiting".to_owned(), waiting.clone())]);
     shape.meta = Some(MetaObject(meta));
     shape.structured_content = (!promised).then_some(waiting);

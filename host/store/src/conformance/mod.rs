@@ -88,6 +88,7 @@ mod sqlite {
         wait::that_is_undecided_is_used_only_if_it_ends_by_itself as wait_that_is_undecided_is_used_only_if_it_ends_by_itself,
         wait::of_another_session_is_not_used as wait_of_another_session_is_not_used,
         wait::is_cancelled_with_its_turn as wait_is_cancelled_with_its_turn,
+        wait::approvals_that_are_open_are_counted as wait_approvals_that_are_open_are_counted,
         wait::is_listed_where_it_belongs as wait_is_listed_where_it_belongs,
         called::sessions_are_listed_by_their_caller as called_sessions_are_listed_by_their_caller,
         called::sessions_of_one_turn_are_bounded as called_sessions_of_one_turn_are_bounded,

@@ -15,7 +15,7 @@ fn waiting(store: &dyn SessionStore, number: u64, waits: Vec<OpenWait>) -> Sessi
 }
 
 fn approved() -> Outcome {
-    Outcome::Approved { by: user("ada"), note: Some("go on".to_owned()) }
+    Outcome::Approved { by: user("ada"), note: Some("go on".to_owned()), session: None }
 }
 
 fn answer() -> Outcome {
@@ -31,7 +31,13 @@ fn found(store: &dyn SessionStore, number: u64) -> WaitRow {
 }
 
 pub(super) fn is_opened_with_its_record(store: &dyn SessionStore) {
-    let call = PendingCall { tool: "mail/send".to_owned(), arguments: "{\"to\":\"bob\"}".to_owned(), digest: "sha256:00".to_owned() };
+    let call = PendingCall {
+        tool: "mail/send".to_owned(),
+        arguments: "{\"to\":\"bob\"}".to_owned(),
+        digest: "sha256:00".to_owned(),
+        effect: None,
+        labels: Default::default(),
+    };
     waiting(store, 1, vec![OpenWait { call: Some(call.clone()), ..open_wait(1, WaitKind::Approval, Some(u64::MAX)) }]);
     let expected = WaitRow {
         id: wait(1),
@@ -151,4 +157,16 @@ pub(super) fn is_listed_where_it_belongs(store: &dyn SessionStore) {
     now(store.session_append(Append { opened: many, ..append(&row, 2, 1) }));
     let first = listed("project", Some(1), false);
     assert_eq!((first.len(), first.first(), first.last()), (1000, Some(&wait(1)), Some(&wait(1097))));
+}
+
+pub(super) fn approvals_that_are_open_are_counted(store: &dyn SessionStore) {
+    let count = |project: &str, name: &str, at: u64| now(store.approvals_open(project.to_owned(), user(name), Timestamp(at)));
+    let asks = |number: u64, due: Option<u64>| open_wait(number, WaitKind::Approval, due);
+    waiting(store, 1, vec![asks(1, Some(5000)), asks(2, Some(u64::MAX)), open_wait(3, WaitKind::Input, None)]);
+    waiting(store, 2, vec![asks(4, Some(5000))]);
+    assert_eq!(count("project", "ada", 4000), 3);
+    assert_eq!(count("project", "ada", 5000), 1, "what has expired waits no more");
+    assert_eq!((count("project", "bob", 4000), count("other", "ada", 4000)), (0, 0));
+    now(store.wait_decide(decision(4, approved(), 4000)));
+    assert_eq!(count("project", "ada", 4000), 2);
 }

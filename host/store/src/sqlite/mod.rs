@@ -215,6 +215,10 @@ impl SessionStore for Sqlite {
         self.read(move |connection| session::wait_list(connection, &project, session, all))
     }
 
+    fn approvals_open(&self, project: String, principal: Principal, at: Timestamp) -> Later<'_, u64> {
+        self.read(move |connection| session::approvals_open(connection, &project, &principal, at))
+    }
+
     fn wait_decide(&self, decision: Decision) -> Later<'_, ()> {
         self.write(move |connection| session::wait_decide(connection, &decision))
     }

@@ -89,7 +89,7 @@ async fn host(folder: &std::path::Path) -> (Host, Context) {
     let audit = JsonLines::open(&folder.join("calls.jsonl")).expect("a log");
     let host = Host::builder().pool(8).audit(Arc::new(audit)).build().expect("a host");
     let plugin = host.plugin("raw-tool", remit_tests::fixture("raw-tool")).await.expect("a plugin");
-    let project = Project { name: "bench".to_owned(), root: folder.to_owned(), plugins: vec![plugin] };
+    let project = Project { name: "bench".to_owned(), root: folder.to_owned(), plugins: vec![plugin], ..Project::default() };
     let refused = host.load(project);
     assert!(refused.is_empty(), "{refused:?}");
     let context = host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");

@@ -6,6 +6,7 @@ use super::{
     super::line::{format, parse, parse_pair},
     *,
 };
+use crate::label::Label;
 
 const MOUNTS: &[&str] = &["/workspace/a", "/", "/data", "/data/a", "/data/a/b", "/data-evil", "/data-evil/x", "/docs/y", "/docsx"];
 const URLS: &[&str] = &[
@@ -31,13 +32,15 @@ fn http_scope() -> impl Strategy<Value = String> {
         " deadline_ms=7 private=10.0.0.0/8,::1",
         " secret=k header=x-key format=a\\ {}",
         " secret=k query=key",
+        " labels=private,untrusted",
+        " private=::1 labels=untrusted closed_when=never",
     ]);
     (method, origin, path, options).prop_map(|(method, origin, path, options)| format!("{method} {origin}{path}{options}"))
 }
 
 /// One grant, as a line.
 fn grant() -> impl Strategy<Value = (String, String)> {
-    let fs = (select(MOUNTS), select(vec!["read", "write"]), select(vec!["", " max_mib=3", " max_files=9"]))
+    let fs = (select(MOUNTS), select(vec!["read", "write"]), select(vec!["", " max_mib=3", " max_files=9", " labels=private"]))
         .prop_map(|(mount, access, options)| format!("f{}:{mount}:{access}{options}", mount.replace('/', "\\ \\:")));
     prop_oneof![
         fs.prop_map(|scope| ("fs".to_owned(), scope)),
@@ -204,7 +207,7 @@ proptest! {
 
     #[test]
     fn any_path_and_value_survives_its_line(path in "[a-z :\\\\'=]{1,12}", mount in "/[a-z :\\\\'=]{1,12}", value in "\\PC{0,12}") {
-        let fs = Fs { path, mount, access: Access::Write, max_bytes: 1 << 20, max_files: 3 };
+        let fs = Fs { path, mount, access: Access::Write, max_bytes: 1 << 20, max_files: 3, labels: [Label::Private].into() };
         let grants = Grants { fs: vec![fs], env: [("K".to_owned(), value)].into(), ..Grants::default() };
         prop_assert_eq!(all(&format(&grants)), grants);
     }

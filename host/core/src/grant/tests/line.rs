@@ -136,3 +136,19 @@ fn the_scopes_of_mcp_are_known() {
     }
     assert_eq!(parse("app:crm", "*").unwrap().custom["app:crm"], ["*"]);
 }
+
+#[test]
+fn labels_and_conditions_that_are_none_are_refused() {
+    let granted = parse("http", "POST https://a.example/ labels=untrusted,private closed_when=either").unwrap();
+    assert_eq!(granted.labels(), crate::label::Label::ALL.into());
+    for (capability, scope, told) in [
+        ("fs", "a:/a labels=secret", "there is no label `secret`"),
+        ("fs", "a:/a labels=", "there is no label ``"),
+        ("fs", "a:/a closed_when=both", "no key `closed_when`"),
+        ("http", "GET https://a.example/ labels=Private", "there is no label `Private`"),
+        ("http", "GET https://a.example/ closed_when=always", "`closed_when=always` is none of the conditions"),
+    ] {
+        let error = parse(capability, scope).unwrap_err();
+        assert!(error.message.contains(told) && !error.hints.is_empty(), "{scope}: {error:?}");
+    }
+}

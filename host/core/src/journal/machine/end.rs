@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Body, Machine, Record, failure};
-use crate::{Error, Kind, Result, clock::Timestamp, content::Blob};
+use super::{Body, Machine, Record};
+use crate::{Error, Kind, Result, clock::Timestamp, content::Blob, limit::GUEST_TEXT_MAX_CHARS};
 
 impl Machine {
     /// Records what the turn leaves in workspaces, before it ends. Like the end, it is not bounded by the turn.
@@ -25,6 +25,11 @@ impl Machine {
         if self.over {
             return Ok(());
         }
-        self.push_end(&Record { seq: self.next_seq, at, body: failure(kind, &message) })
+        self.push_end(&Record { seq: self.next_seq, at, body: self.failure(kind, &message) })
+    }
+
+    /// The record of a turn that failed.
+    pub(super) fn failure(&self, kind: Kind, message: &str) -> Body {
+        Body::TurnFailed { kind, message: message.chars().take(GUEST_TEXT_MAX_CHARS).collect(), carried: self.carried.clone() }
     }
 }

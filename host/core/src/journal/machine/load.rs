@@ -45,13 +45,19 @@ impl Machine {
             }
             Body::End { op, .. } if self.ends.contains_key(op) => return Err(damaged(&format!("operation {op} ends twice"))),
             Body::Take { op } if !self.ends.contains_key(op) => return Err(damaged("a result was taken that did not come")),
-            Body::Call { .. } | Body::Wait { .. } => self.begun += 1,
+            Body::Call { .. } | Body::Wait { .. } => {
+                self.note_asked(&record.body);
+                self.begun += 1;
+            }
             Body::Cancel { op } => drop(self.let_go.insert(*op)),
             Body::TurnEnd { .. } | Body::TurnFailed { .. } => self.over = true,
             Body::End { .. } | Body::Take { .. } | Body::State { .. } | Body::Patch { .. } | Body::Workspaces { .. } => {}
         }
         match record.body {
-            Body::End { op, outcome } => drop(self.ends.insert(op, End { seq: record.seq, at: record.at, outcome })),
+            Body::End { op, outcome, labels } => {
+                self.carry(op, record.seq, &outcome, labels);
+                self.ends.insert(op, End { seq: record.seq, at: record.at, outcome });
+            }
             Body::Workspaces { .. } => {}
             _ => self.ahead.push_back(record),
         }

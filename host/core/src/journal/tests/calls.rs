@@ -11,7 +11,10 @@ fn a_call_past_the_end_of_the_journal_is_new() {
     assert_eq!(machine.settle(0, output("x"), at(1002)).unwrap(), output("x"));
     let bodies = pending(&mut machine);
     assert!(matches!(bodies[0], Body::TurnStart(_)));
-    assert_eq!(bodies[1..], [Body::Call { op: 0, call: tool("a/b", "{}") }, Body::End { op: 0, outcome: output("x") }]);
+    assert_eq!(
+        bodies[1..],
+        [Body::Call { op: 0, call: tool("a/b", "{}") }, Body::End { op: 0, outcome: output("x"), labels: Default::default() }]
+    );
     assert_eq!(machine.take_pending(), [], "what is pending is handed out once");
 }
 
@@ -35,7 +38,11 @@ fn a_call_without_an_end_is_in_flight_with_what_was_called() {
     let mut machine = again(&lines);
     assert_eq!(machine.call("a/b", "{}").unwrap(), CallStep::InFlight { op: 0, call: tool("a/b", "{}") });
     assert_eq!(machine.settle(0, output("x"), at(1002)).unwrap(), output("x"));
-    assert_eq!(pending(&mut machine), [Body::End { op: 0, outcome: output("x") }], "the intent is not recorded again");
+    assert_eq!(
+        pending(&mut machine),
+        [Body::End { op: 0, outcome: output("x"), labels: Default::default() }],
+        "the intent is not recorded again"
+    );
 }
 
 #[test]

@@ -10,7 +10,13 @@ use crate::{
 };
 
 fn pending() -> PendingCall {
-    PendingCall { tool: "a/b".to_owned(), arguments: "{\"x\": 1}".to_owned(), digest: "sha256:tool".to_owned() }
+    PendingCall {
+        tool: "a/b".to_owned(),
+        arguments: "{\"x\": 1}".to_owned(),
+        digest: "sha256:tool".to_owned(),
+        effect: None,
+        labels: Default::default(),
+    }
 }
 
 fn every_wait() -> Vec<Wait> {
@@ -29,8 +35,8 @@ fn every_outcome() -> Vec<Outcome> {
     vec![
         output("\u{0}\u{7f}\"\\ text"),
         Outcome::Failed { kind: Kind::InDoubt, message: "who knows".to_owned() },
-        Outcome::Approved { by: ada(), note: note.clone() },
-        Outcome::Approved { by: ada(), note: None },
+        Outcome::Approved { by: ada(), note: note.clone(), session: None },
+        Outcome::Approved { by: ada(), note: None, session: None },
         Outcome::Denied { by: ada(), note },
         Outcome::Denied { by: ada(), note: None },
         Outcome::Expired { reason: "nobody decided in time".to_owned() },
@@ -52,14 +58,14 @@ fn every_body() -> Vec<Body> {
         Body::State { key: "k".to_owned(), value: None },
         Body::Patch { name: "better".to_owned() },
         Body::Workspaces { trees: [("files".to_owned(), Blob::of(b"tree"))].into() },
-        Body::TurnEnd { output: "{\"done\": true}".to_owned() },
-        Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned() },
+        Body::TurnEnd { output: "{\"done\": true}".to_owned(), carried: Default::default() },
+        Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned(), carried: Default::default() },
     ];
     bodies.extend(
         [Effect::Read, Effect::Idempotent, Effect::Once].map(|effect| Body::Call { op: 0, call: ToolCall { effect, ..tool("a/b", "{}") } }),
     );
     bodies.extend(every_wait().into_iter().map(|wait| Body::Wait { op: 1, wait }));
-    bodies.extend(every_outcome().into_iter().map(|outcome| Body::End { op: 2, outcome }));
+    bodies.extend(every_outcome().into_iter().map(|outcome| Body::End { op: 2, outcome, labels: Default::default() }));
     bodies
 }
 
@@ -85,11 +91,17 @@ fn the_text_of_a_record_is_plain_json() {
             Body::Wait { op: 5, wait: Wait::Timer { id, due: at(7) } },
             r#"{"wait":{"op":5,"wait":{"timer":{"id":"wait_00000000000000000000000000","due":7}}}}"#,
         ),
-        (Body::End { op: 4, outcome: output("x") }, r#"{"end":{"op":4,"outcome":{"output":{"output":"{\"content\":\"x\"}"}}}}"#),
-        (Body::End { op: 5, outcome: Outcome::Woken }, r#"{"end":{"op":5,"outcome":"woken"}}"#),
+        (
+            Body::End { op: 4, outcome: output("x"), labels: Default::default() },
+            r#"{"end":{"op":4,"outcome":{"output":{"output":"{\"content\":\"x\"}"}}}}"#,
+        ),
+        (Body::End { op: 5, outcome: Outcome::Woken, labels: Default::default() }, r#"{"end":{"op":5,"outcome":"woken"}}"#),
         (Body::State { key: "k".to_owned(), value: Some(vec![0, 1]) }, r#"{"state":{"key":"k","value":"AAE="}}"#),
         (Body::State { key: "k".to_owned(), value: None }, r#"{"state":{"key":"k","value":null}}"#),
-        (Body::TurnFailed { kind: Kind::InDoubt, message: "m".to_owned() }, r#"{"turn-failed":{"kind":"in-doubt","message":"m"}}"#),
+        (
+            Body::TurnFailed { kind: Kind::InDoubt, message: "m".to_owned(), carried: Default::default() },
+            r#"{"turn-failed":{"kind":"in-doubt","message":"m"}}"#,
+        ),
     ] {
         assert_eq!(Record { seq: 0, at: at(0), body: body.clone() }.encode().unwrap().text, text);
         assert_eq!(Record::decode(&Line { seq: 0, at: at(0), text: text.to_owned() }).unwrap().body, body);
@@ -120,7 +132,9 @@ fn a_record_of_a_later_version_is_refused_with_a_hint() {
 
 #[test]
 fn a_record_has_a_bound() {
-    let of = |bytes: usize| Record { seq: 0, at: at(0), body: Body::TurnEnd { output: "x".repeat(bytes) } }.encode();
+    let of = |bytes: usize| {
+        Record { seq: 0, at: at(0), body: Body::TurnEnd { output: "x".repeat(bytes), carried: Default::default() } }.encode()
+    };
     let around = r#"{"turn-end":{"output":""}}"#.len();
     assert_eq!(of(RECORD_MAX_BYTES - around).unwrap().text.len(), RECORD_MAX_BYTES);
     let error = of(RECORD_MAX_BYTES - around + 1).unwrap_err();
@@ -132,6 +146,10 @@ fn a_record_has_a_bound() {
 #[test]
 fn a_deep_result_can_be_read_again() {
     let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
-    let record = Record { seq: 0, at: at(0), body: Body::End { op: 0, outcome: Outcome::Output { output: deep, kept: None } } };
+    let record = Record {
+        seq: 0,
+        at: at(0),
+        body: Body::End { op: 0, outcome: Outcome::Output { output: deep, kept: None }, labels: Default::default() },
+    };
     assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
 }

@@ -18,6 +18,7 @@ fn replay_speed() {
             effect: Effect::Read,
             digest: format!("sha256:{}", "ab".repeat(32)),
             key: format!("ses_01jd0000000000000000000000.0.{op}"),
+            cleared: Default::default(),
         };
         let op = machine.begin_call(call, Timestamp(2)).unwrap();
         let output =

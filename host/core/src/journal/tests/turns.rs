@@ -56,7 +56,9 @@ fn an_output_that_is_too_large_fails_the_turn_the_same_on_every_replay() {
     let error = live.finish(Ok(output.clone()), at(1002)).unwrap_err();
     assert_eq!(error.kind, Kind::Limit);
     let lines = live.take_pending();
-    let Body::TurnFailed { kind: Kind::Limit, message } = Record::decode(lines.last().unwrap()).unwrap().body else { panic!("{lines:?}") };
+    let Body::TurnFailed { kind: Kind::Limit, message, .. } = Record::decode(lines.last().unwrap()).unwrap().body else {
+        panic!("{lines:?}")
+    };
     assert_eq!(message, error.message);
 
     let mut machine = again(&lines);
@@ -171,14 +173,14 @@ fn call(seq: u64, op: u32) -> Line {
 }
 
 fn end(seq: u64, op: u32) -> Line {
-    line(seq, Body::End { op, outcome: output("x") })
+    line(seq, Body::End { op, outcome: output("x"), labels: Default::default() })
 }
 
 /// A wrong journal is refused as a whole: none of its results reaches the code.
 #[test]
 fn a_journal_that_is_none_of_one_turn_is_damaged() {
-    let done = || Body::TurnEnd { output: String::new() };
-    let failed = || Body::TurnFailed { kind: Kind::Guest, message: String::new() };
+    let done = || Body::TurnEnd { output: String::new(), carried: Default::default() };
+    let failed = || Body::TurnFailed { kind: Kind::Guest, message: String::new(), carried: Default::default() };
     for (lines, what) in [
         (vec![], "a turn has no records"),
         (vec![call(0, 0)], "a turn does not begin with its start"),
@@ -219,6 +221,10 @@ fn what_a_turn_leaves_in_workspaces_counts_with_its_end_and_no_replay_sees_it() 
     replayed.finish(Ok("1".to_owned()), at(1002)).unwrap();
     assert!(matches!(pending(&mut replayed)[..], [Body::TurnEnd { .. }]));
 
-    let failed = Record { seq: 2, at: at(1002), body: Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned() } };
+    let failed = Record {
+        seq: 2,
+        at: at(1002),
+        body: Body::TurnFailed { kind: Kind::Guest, message: "no".to_owned(), carried: Default::default() },
+    };
     assert_eq!(Past::after(records[..2].iter().chain([&failed])).place.workspaces, trees(b"one"), "a turn that failed leaves it as well");
 }

@@ -2,13 +2,14 @@
 
 #[cfg(target_os = "linux")]
 use std::ffi::OsString;
-use std::{io, path::Path, sync::Arc};
+use std::{collections::BTreeSet, io, path::Path, sync::Arc};
 
 use cap_std::{ambient_authority, fs::Dir};
 use remit_bindings::filesystem::types::DescriptorType;
 use remit_core::{
     Error, Kind, Result,
     grant::{Access, Mount, Source},
+    label::Label,
 };
 
 use super::{
@@ -37,6 +38,8 @@ pub struct OpenMount {
     pub(super) volume: u64,
     /// What is in a workspace, for all calls that have it; every other mount is counted anew for each call.
     pub(super) usage: Option<Arc<Usage>>,
+    /// What whoever uses it has seen.
+    pub(super) labels: BTreeSet<Label>,
 }
 
 impl OpenMount {
@@ -46,9 +49,9 @@ impl OpenMount {
     /// When the system does not say where the folder lies.
     pub(crate) fn workspace(mount: &Mount, dir: Dir, usage: Arc<Usage>) -> io::Result<Self> {
         let volume = volume(&dir)?;
-        let Mount { guest, access, max_bytes, max_files, .. } = mount;
-        let (dir, usage) = (Arc::new(dir), Some(usage));
-        Ok(Self { guest: guest.clone(), access: *access, max_bytes: *max_bytes, max_files: *max_files, dir, file: None, volume, usage })
+        let Mount { guest, access, max_bytes, max_files, labels, .. } = mount;
+        let (guest, labels, dir, usage) = (guest.clone(), labels.clone(), Arc::new(dir), Some(usage));
+        Ok(Self { guest, access: *access, max_bytes: *max_bytes, max_files: *max_files, dir, file: None, volume, usage, labels })
     }
 
     /// The folder.
@@ -88,9 +91,9 @@ fn open_one(mount: &Mount, host: &Path) -> Result<OpenMount> {
         refuse_mounts_inside(mount, host, &dir)?;
     }
     let volume = volume(&dir).map_err(|error| unavailable(mount, host, &error))?;
-    let Mount { guest, access, max_bytes, max_files, .. } = mount;
-    let (dir, usage) = (Arc::new(dir), None);
-    Ok(OpenMount { guest: guest.clone(), access: *access, max_bytes: *max_bytes, max_files: *max_files, dir, file, volume, usage })
+    let Mount { guest, access, max_bytes, max_files, labels, .. } = mount;
+    let (guest, labels, dir, usage) = (guest.clone(), labels.clone(), Arc::new(dir), None);
+    Ok(OpenMount { guest, access: *access, max_bytes: *max_bytes, max_files: *max_files, dir, file, volume, usage, labels })
 }
 
 /// Opens the folder that holds a single file, and looks at the file without opening it.

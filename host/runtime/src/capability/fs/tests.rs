@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::{OpenMount, State, View, open};
-use crate::capability::{Denials, Rights};
+use crate::capability::{Denials, Rights, Seen};
 
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
 const READ: DescriptorFlags = DescriptorFlags::READ;
@@ -39,6 +39,7 @@ fn none() -> OpenFlags {
 struct Call {
     rights: Arc<Rights>,
     denials: Denials,
+    seen: Seen,
     table: ResourceTable,
     state: State,
     preopens: BTreeMap<String, u32>,
@@ -46,7 +47,15 @@ struct Call {
 
 /// `host` seen as `guest`, with bounds that no test meets by accident.
 fn mount(host: &Path, guest: &str, access: Access) -> Mount {
-    Mount { source: Source::Host(host.to_owned()), guest: guest.to_owned(), access, granted: access, max_bytes: 1 << 20, max_files: 100 }
+    Mount {
+        source: Source::Host(host.to_owned()),
+        guest: guest.to_owned(),
+        access,
+        granted: access,
+        max_bytes: 1 << 20,
+        max_files: 100,
+        labels: Default::default(),
+    }
 }
 
 fn resolved(mounts: Vec<Mount>, effect: Effect) -> Resolved {
@@ -57,6 +66,7 @@ fn resolved(mounts: Vec<Mount>, effect: Effect) -> Resolved {
         access: mount.granted,
         max_bytes: mount.max_bytes,
         max_files: mount.max_files,
+        labels: mount.labels.clone(),
     });
     let granted = Grants { fs: fs.collect(), ..Grants::default() };
     Resolved { plugin: "notes".to_owned(), effect, declared, granted, mounts }
@@ -71,14 +81,21 @@ impl Call {
     fn with(resolved: Resolved, mounts: Vec<OpenMount>) -> Self {
         let state = State::new(&mounts);
         let rights = Arc::new(Rights { resolved, mounts });
-        let mut call = Self { rights, denials: Denials::default(), table: ResourceTable::new(), state, preopens: BTreeMap::new() };
+        let mut call = Self {
+            rights,
+            denials: Denials::default(),
+            seen: Seen::default(),
+            table: ResourceTable::new(),
+            state,
+            preopens: BTreeMap::new(),
+        };
         let preopens = call.view().get_directories().unwrap();
         call.preopens = preopens.into_iter().map(|(fd, path)| (path, fd.rep())).collect();
         call
     }
 
     fn view(&mut self) -> View<'_> {
-        View { rights: &self.rights, denials: &self.denials, table: &mut self.table, state: &mut self.state }
+        View { rights: &self.rights, denials: &self.denials, seen: &self.seen, table: &mut self.table, state: &mut self.state }
     }
 
     /// The folder that a guest was given as `path`.

@@ -14,12 +14,13 @@ use super::{
     quota::Usage,
     refuse::Recorder,
 };
-use crate::capability::{Denials, Rights};
+use crate::capability::{Denials, Rights, Seen};
 
 /// What the host functions of this capability see of a call.
 pub(super) struct View<'a> {
     pub(super) rights: &'a Arc<Rights>,
     pub(super) denials: &'a Denials,
+    pub(super) seen: &'a Seen,
     pub(super) table: &'a mut ResourceTable,
     pub(super) state: &'a mut State,
 }
@@ -52,8 +53,11 @@ impl View<'_> {
         self.table.push(resource).map_err(FsError::trap)
     }
 
+    /// A mount that is used: what is there, its names too, is seen from here on.
     pub(super) fn mount(&self, index: usize) -> FsResult<&OpenMount> {
-        self.rights.mounts.get(index).ok_or_else(|| FsError::trap(wasmtime::format_err!("a descriptor of no mount")))
+        let mount = self.rights.mounts.get(index).ok_or_else(|| FsError::trap(wasmtime::format_err!("a descriptor of no mount")))?;
+        self.seen.see(&mount.labels);
+        Ok(mount)
     }
 
     pub(super) fn usage(&self, mount: usize) -> FsResult<Arc<Usage>> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
-use remit_core::grant::{self, Allowed, Decision, Http};
+use remit_core::grant::{self, Allowed, Decision, Denial, Http};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
@@ -99,6 +99,7 @@ pub(super) fn plan(egress: &Egress, request: Request<WasiBody>, options: Request
     let (method, target) = canonical(call, &head.method, &head.uri)?;
     let asked = Asked::new(&call.rights.resolved.plugin, &method, &target.url, &call.denials);
     let grant = allowed(call, &asked, &method, &target)?;
+    see(call, &asked, &method, &target)?;
 
     let mut headers = head.headers;
     check_headers(&headers, &asked)?;
@@ -143,6 +144,18 @@ fn allowed<'a>(call: &'a Call, asked: &Asked, method: &Method, target: &Target) 
         Decision::Allow(_) => Err(asked.forbid("no `http` grant was found", Error::HttpRequestDenied)),
         Decision::Deny(denial) => Err(asked.deny(denial, Error::HttpRequestDenied)),
     }
+}
+
+/// Refuses what was seen before and may not be sent this way, also in a URL alone; the answer is seen from here on.
+fn see(call: &Call, asked: &Asked, method: &Method, target: &Target) -> Result<(), Error> {
+    let rights = &call.rights.resolved;
+    let (labels, closed) = rights.http_labels(method.as_str(), &target.url);
+    if let Some(held) = call.seen.closes(closed) {
+        let denial = Denial::closed_request(&rights.plugin, method.as_str(), &target.url, &held, closed);
+        return Err(asked.deny(denial, Error::HttpRequestDenied));
+    }
+    call.seen.see(&labels);
+    Ok(())
 }
 
 /// Refuses what is the host's to say. Guests cannot build such fields, so this is the second lock on that door.

@@ -2,6 +2,7 @@ mod address;
 mod bound;
 mod credential;
 mod destination;
+mod labels;
 mod server;
 mod setup;
 mod slow;

@@ -18,7 +18,7 @@ pub(super) use self::{
     journal::{records, state, turn},
     owned::{claim, erase, erase_principal, kill, prune, release},
     row::{create, find, list},
-    wait::{decide as wait_decide, find as wait_find, list as wait_list},
+    wait::{approvals_open, decide as wait_decide, find as wait_find, list as wait_list},
 };
 
 use remit_core::{Error, id::SessionId};

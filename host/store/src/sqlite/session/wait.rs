@@ -2,7 +2,9 @@
 
 use remit_core::{
     Error,
+    clock::Timestamp,
     id::{SessionId, WaitId},
+    identity::Principal,
     journal::Outcome,
     store::{Append, Decision, WaitKind, WaitRow, WaitState},
 };
@@ -72,6 +74,22 @@ pub(in crate::sqlite) fn list(
     let session = session.map(|id| id.to_string());
     let rows = statement.query_map(named_params! { ":project": project, ":id": session }, wait)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Counts the approvals that a principal's sessions wait for.
+pub(in crate::sqlite) fn approvals_open(
+    connection: &Connection,
+    project: &str,
+    principal: &Principal,
+    at: Timestamp,
+) -> Result<u64, Failure> {
+    // A time whose highest bit is set is a negative number here.
+    let sql = "SELECT count(*) FROM waits JOIN sessions USING (session)
+        WHERE waits.project = :project AND waits.state = 'open' AND waits.kind = 'approval' AND sessions.principal = :principal
+            AND (waits.due IS NULL OR waits.due < 0 OR waits.due > :at)";
+    let values = named_params! { ":project": project, ":principal": principal.to_string(), ":at": Unsigned(at.0) };
+    let count: Unsigned = connection.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+    Ok(count.0)
 }
 
 /// Takes a person's decision.

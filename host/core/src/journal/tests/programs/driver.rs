@@ -157,7 +157,7 @@ impl Driver {
             _ => Effect::Once,
         };
         let key = format!("key {}", self.machine.next_op());
-        ToolCall { tool: name, arguments: arguments.to_owned(), effect, digest: self.world.digest(), key }
+        ToolCall { tool: name, arguments: arguments.to_owned(), effect, digest: self.world.digest(), key, cleared: Default::default() }
     }
 
     /// Records a new call; what is not a mere read is durable before it happens.
@@ -245,7 +245,7 @@ impl Driver {
             Wait::Approval { .. } => match self.world.roll(5) {
                 0 => Outcome::Denied { by, note },
                 1 => Outcome::Expired { reason: answer },
-                _ => Outcome::Approved { by, note },
+                _ => Outcome::Approved { by, note, session: None },
             },
         };
         let outcome = self.ended(op, outcome)?;
@@ -397,6 +397,6 @@ fn call_of(wait: Wait) -> Option<PendingCall> {
 
 fn asked_with(call: &ToolCall, now: Timestamp) -> Wait {
     let ToolCall { tool, arguments, digest, .. } = call.clone();
-    let call = Some(PendingCall { tool, arguments, digest });
+    let call = Some(PendingCall { tool, arguments, digest, effect: None, labels: Default::default() });
     Wait::Approval { id: wait_id(1), title: "may it?".to_owned(), details: String::new(), due: at(now.0 + 1000), call }
 }

@@ -19,6 +19,7 @@ use remit_core::{
     grant::{Declared, Denial, FieldTarget, Grants, Http, Resolved, Rule, Scope, SecretUse},
     id::CallId,
     identity::{Context, Role},
+    label::{Label, Labels},
     plugin::Effect,
     secret::{SecretSource, SecretString},
 };
@@ -26,7 +27,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::super::{Egress, Gateway, GatewayOptions, Resolve};
 use crate::{
-    capability::{Call, Denials, Rights, Services, call::now, tools::Dispatch},
+    capability::{Call, Denials, Rights, Seen, Services, call::now, tools::Dispatch},
     services::{MemoryKv, NoAudit, SystemClock},
 };
 
@@ -82,6 +83,8 @@ pub(super) struct Setup {
     pub(super) call_ms: u64,
     pub(super) names: Arc<Names>,
     pub(super) roots: Vec<Vec<u8>>,
+    /// What was seen before the call.
+    pub(super) before: Labels,
 }
 
 impl Setup {
@@ -89,7 +92,16 @@ impl Setup {
     pub(super) fn new(allow: &[&str]) -> Self {
         let http = vec![grant(allow)];
         let names = Arc::default();
-        Self { http, effect: Effect::Once, secrets: BTreeMap::new(), key: None, call_ms: 600_000, names, roots: Vec::new() }
+        Self {
+            http,
+            effect: Effect::Once,
+            secrets: BTreeMap::new(),
+            key: None,
+            call_ms: 600_000,
+            names,
+            roots: Vec::new(),
+            before: Labels::default(),
+        }
     }
 
     /// The same, with loopback granted by address.
@@ -115,6 +127,11 @@ impl Setup {
     pub(super) fn secret(mut self, target: FieldTarget, format: &str, value: &str) -> Self {
         self.http[0].secret = Some(SecretUse { name: "git-hub".to_owned(), target, format: format.to_owned() });
         self.secrets.insert("git-hub".to_owned(), value.to_owned());
+        self
+    }
+
+    pub(super) fn seen(mut self, labels: &[Label]) -> Self {
+        self.before = Labels::of(&labels.iter().copied().collect(), "files/read");
         self
     }
 
@@ -149,6 +166,7 @@ impl Setup {
             key: None,
             delegation: Vec::new(),
             held: Default::default(),
+            labels: self.before.clone(),
             session: None,
             turn: None,
             idempotency_key: self.key.clone(),
@@ -164,6 +182,7 @@ impl Setup {
             project: "test".to_owned(),
             rights: Arc::new(Rights { resolved, mounts: Vec::new() }),
             denials: Denials::default(),
+            seen: Arc::new(Seen::new("fetch/get".to_owned(), self.before.clone(), Default::default())),
             deadline: now() + Duration::from_millis(self.call_ms),
             services: Arc::new(services),
             events: None,
@@ -174,7 +193,15 @@ impl Setup {
 
 fn grant(allow: &[&str]) -> Http {
     let allow = allow.iter().map(|pattern| pattern.parse().unwrap()).collect();
-    Http { allow, secret: None, max_bytes: 1 << 20, deadline_ms: 600_000, private: Vec::new() }
+    Http {
+        allow,
+        secret: None,
+        max_bytes: 1 << 20,
+        deadline_ms: 600_000,
+        private: Vec::new(),
+        labels: Default::default(),
+        closed_when: Default::default(),
+    }
 }
 
 /// A response, read to its end.

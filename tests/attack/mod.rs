@@ -5,3 +5,4 @@ mod inputs;
 mod neighbours;
 mod network;
 mod resources;
+mod secrets;

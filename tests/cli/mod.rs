@@ -8,6 +8,7 @@ mod labels;
 mod local;
 mod remove;
 mod reviewer;
+mod secrets;
 mod sessions;
 #[cfg(target_os = "linux")]
 mod signals;

@@ -3,6 +3,7 @@
 mod calls;
 #[cfg(target_os = "linux")]
 mod ends;
+mod principals;
 mod remote;
 mod review;
 mod upstream;
@@ -19,10 +20,10 @@ use remit_core::{
     limit::CallLimits,
     plugin::{Adopted, Effect, Kind, PluginName},
     project::{Command, EnvSecret, EnvValue},
-    secret::{SecretSource, SecretString},
+    secret::{Found, SecretSource, SecretString, Wanted},
 };
 use remit_runtime::{
-    Host, Plugin,
+    GivenSecrets, Host, Plugin,
     capability::http::{Gateway as Http, GatewayOptions},
     plugin::Source,
     project::Native,
@@ -60,13 +61,26 @@ fn command(secret: bool) -> Command {
     Command { argv: vec!["python3".to_owned(), "server.py".to_owned()], env: secret.into_iter().collect(), cwd: None }
 }
 
-/// The one secret that is set.
+/// The secret that `user:bob` has of his own.
+const BOBS: &str = "b0b's-0wn/t0ken";
+
+/// The one secret that is set: for everybody, for `user:bob` another one, for `user:eve` to go elsewhere.
 struct Secrets;
 
 impl SecretSource for Secrets {
-    fn secret(&self, name: &str) -> Result<Option<SecretString>> {
-        Ok((name == "tickets").then(|| SecretString::from(SECRET)))
+    fn secret(&self, wanted: &Wanted<'_>) -> Result<Found> {
+        Ok(match (wanted.name, wanted.principal.to_string().as_str()) {
+            ("tickets", "user:bob") => Found::Value(SecretString::from(BOBS)),
+            ("tickets", "user:eve") => Found::Elsewhere,
+            ("tickets", _) => Found::Value(SecretString::from(SECRET)),
+            _ => Found::Unset,
+        })
     }
+}
+
+/// What the server is given for `user:ada`.
+fn given(source: &Source) -> GivenSecrets {
+    GivenSecrets::find(source, &name(), ("desk", &"user:ada".parse().expect("a principal")), &Secrets).expect("it is set")
 }
 
 /// Waits until `done` gives something; what it waits for is on its way.
@@ -98,7 +112,7 @@ async fn listed(folder: &Path) -> (Native, Adopted) {
     let effects = [("lose".to_owned(), Effect::Read)].into();
     let http = Http::new(GatewayOptions::default()).expect("a gateway");
     let source = Source::Native(native.clone());
-    let adopted = gateway().list(&name(), &source, &effects, &Secrets, &http).await.expect("it lists its tools");
+    let adopted = gateway().list(&name(), &source, &effects, &given(&source), &http).await.expect("it lists its tools");
     (native, adopted)
 }
 

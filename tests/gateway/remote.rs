@@ -10,7 +10,7 @@ use std::{
 
 use remit_core::{
     Blame, Error, Kind,
-    grant::{Declared, FieldTarget, Grants, SecretUse},
+    grant::{Declared, FieldTarget, Grants, Rule, SecretUse},
     identity::Role,
     limit::{CallLimits, OUTSIDE_MESSAGE_BYTES},
     plugin::{Effect, Kind as PluginKind},
@@ -24,7 +24,7 @@ use remit_runtime::{
 use remit_tests::{Shell, fixture, python_with, remit, skipped, workspace};
 use serde_json::{Value, json};
 
-use super::{SECRET, Secrets, gateway, name, upstream::Upstream};
+use super::{BOBS, SECRET, Secrets, gateway, given, name, upstream::Upstream};
 
 /// A host that has a server behind a URL as its one plugin.
 struct Desk {
@@ -47,7 +47,7 @@ impl Desk {
         let upstream = Upstream::start(stateless);
         let source = Source::Remote(remote(&upstream.url()));
         let effects = [("lose".to_owned(), Effect::Read), ("again".to_owned(), Effect::Read)].into();
-        let listed = gateway().list(&name(), &source, &effects, &Secrets, &http(GatewayOptions::default())).await;
+        let listed = gateway().list(&name(), &source, &effects, &given(&source), &http(GatewayOptions::default())).await;
         let definitions: Vec<_> = listed.expect("it lists its tools").tools.into_values().map(|(_, tool)| tool).collect();
         for tool in &definitions {
             assert_eq!(tool.effect, *effects.get(&tool.name).unwrap_or(&Effect::Once), "{}", tool.name);
@@ -72,7 +72,11 @@ impl Desk {
     }
 
     async fn call(&self, tool: &str, arguments: Value) -> Outcome {
-        let context = self.host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");
+        self.call_as("user:ada", tool, arguments).await
+    }
+
+    async fn call_as(&self, principal: &str, tool: &str, arguments: Value) -> Outcome {
+        let context = self.host.context(principal.parse().expect("a principal"), Role::Owner).expect("a context");
         let text = arguments.to_string();
         self.host.call(&context, &Request::new("desk", "tickets", tool, &text)).await
     }
@@ -118,6 +122,29 @@ async fn a_server_behind_a_url_is_called_in_both_eras_with_its_secret() {
         let error = desk.fails("error").await;
         let masked = format!("the server answered with an error: wrong with \\u{{1b}}[31mBearer {}", "*".repeat(SECRET.len()));
         assert_eq!((error.kind, error.message), (Kind::Guest, masked));
+    }
+}
+
+/// M10, M22: a principal's calls carry that principal's own secret, over a connection that nobody else's calls take.
+#[tokio::test]
+async fn m10_each_principal_calls_a_url_with_its_own_secret() {
+    for stateless in [false, true] {
+        let desk = Desk::new(stateless, CallLimits::default()).await;
+        for principal in ["user:ada", "user:bob", "user:ada", "user:bob"] {
+            let outcome = desk.call_as(principal, "again", json!({})).await;
+            assert_eq!(outcome.result.expect("it answers").text(), "again");
+        }
+        let refused = desk.call_as("user:eve", "again", json!({})).await;
+        let [denial] = &refused.denials[..] else { panic!("{refused:?}") };
+        assert_eq!((denial.rule, denial.capability.as_str()), (Rule::Secret, "secret"));
+        let command = format!("remit secret set tickets --for http://{}", desk.upstream.authority);
+        assert_eq!(denial.command().as_ref(), Some(&command));
+        let error = refused.result.expect_err("it is refused");
+        assert_eq!((error.kind, error.hints), (Kind::Denied, vec![command]));
+        let state = desk.upstream.state();
+        let [adas, bobs] = [format!("Bearer {SECRET}"), format!("Bearer {BOBS}")];
+        assert_eq!(state.credentials, [adas.clone(), bobs.clone(), adas, bobs], "nothing was sent for eve");
+        assert_eq!(state.session, if stateless { 0 } else { 3 }, "one to list its tools, one for each of the two");
     }
 }
 
@@ -218,7 +245,7 @@ async fn a_session_that_nobody_uses_is_ended() {
     let upstream = Upstream::start(false);
     let source = Source::Remote(remote(&upstream.url()));
     let http = http(GatewayOptions::default());
-    gateway().list(&name(), &source, &Default::default(), &Secrets, &http).await.expect("it lists its tools");
+    gateway().list(&name(), &source, &Default::default(), &given(&source), &http).await.expect("it lists its tools");
     assert!(upstream.saw("deleted"), "a listing lets its session go");
 }
 
@@ -241,7 +268,7 @@ async fn a_url_that_leads_to_an_address_that_is_not_public_is_not_followed() {
         let http = http(GatewayOptions { resolver: Some(Arc::new(Leads(address.parse().expect("an address")))), extra_roots: Vec::new() });
         let private = private.iter().map(|one| one.parse().expect("a pattern")).collect();
         let source = Source::Remote(Remote { private, ..remote(url) });
-        gateway().list(&name(), &source, &Default::default(), &Secrets, &http).await.map(drop)
+        gateway().list(&name(), &source, &Default::default(), &given(&source), &http).await.map(drop)
     };
     let elsewhere = format!("https://tickets.example.com:{port}/mcp");
     for (address, class) in [("127.0.0.1", "loopback"), ("10.0.0.1", "private"), ("169.254.169.254", "cloud metadata")] {

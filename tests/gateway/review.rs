@@ -126,7 +126,7 @@ fn the_process_gets_a_clean_environment_and_the_host_attaches_its_secret() {
         return;
     }
     let shell = written("env = { REGION = \"eu\", TICKETS_TOKEN = { secret = \"tickets\" } }\n");
-    let missing = ["secret `tickets` is not set", "REMIT_SECRET_TICKETS"];
+    let missing = ["secret `tickets` is not set", "remit secret set tickets --for plugin:tickets"];
     ends(&shell, &["review", "--start", "--yes"], 2, &missing);
     assert_eq!(started(&shell), 0);
     let run = |arguments: &[&str]| {

@@ -25,6 +25,8 @@ pub(super) struct State {
     pub(super) session: usize,
     /// Tools that were called, in order.
     pub(super) called: Vec<String>,
+    /// The credentials of each call.
+    pub(super) credentials: Vec<String>,
     /// What happened besides, in order.
     pub(super) events: Vec<String>,
 }
@@ -45,7 +47,7 @@ impl Upstream {
     pub(super) fn start(stateless: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let authority = listener.local_addr().expect("an address").to_string();
-        let state = State { stateless, description: "", session: 0, called: Vec::new(), events: Vec::new() };
+        let state = State { stateless, description: "", session: 0, called: Vec::new(), credentials: Vec::new(), events: Vec::new() };
         let state = Arc::new(Mutex::new(state));
         let shared = state.clone();
         thread::spawn(move || {
@@ -125,6 +127,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
         Some("tools/call") => {
             let name = asked.body["params"]["name"].as_str().expect("a name").to_owned();
             guard.called.push(name.clone());
+            guard.credentials.push(asked.header("authorization").to_owned());
             drop(guard);
             call(&name, &asked, &mut stream, reader, state);
         }

@@ -1,10 +1,13 @@
 //! What the process was started with: read once, here, and handed on as values.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use remit_core::{Error, identity::Principal};
-use remit_runtime::{project::trust_folder, services::EnvSecrets};
+use remit_runtime::{
+    project::{secrets_folder, trust_folder},
+    secrets::EnvSecrets,
+};
 
 /// The process's surroundings.
 pub struct Environment {
@@ -30,8 +33,10 @@ pub struct Environment {
     pub principal: Principal,
     /// The user's time zone, an IANA name.
     pub time_zone: String,
+    /// Where secrets are kept.
+    pub secrets: PathBuf,
     /// Variables named `REMIT_SECRET_…`.
-    pub secrets: BTreeMap<String, String>,
+    pub secret_variables: EnvSecrets,
     /// `REMIT_LOG`: a filter for logs.
     pub log: Option<String>,
 }
@@ -48,7 +53,7 @@ impl Environment {
             let base = variable(name).or_else(|| variable("HOME").map(|home| home.join(below)));
             base.ok_or_else(|| Error::invalid(format!("neither `HOME` nor `{name}` is set")).hint("set `HOME`"))
         };
-        let secrets = std::env::vars().filter(|(name, _)| name.starts_with(EnvSecrets::PREFIX)).collect();
+        let trust = trust_folder(None, variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?;
         Ok(Self {
             cwd: std::env::current_dir().context("the working directory cannot be read")?,
             program: std::env::current_exe().context("this program's own path cannot be read")?,
@@ -58,17 +63,13 @@ impl Environment {
             config: folder("XDG_CONFIG_HOME", ".config")?,
             codex: variable("CODEX_HOME"),
             cache: folder("XDG_CACHE_HOME", ".cache")?.join("remit"),
-            trust: trust_folder(None, variable("XDG_STATE_HOME").as_deref(), variable("HOME").as_deref())?,
+            secrets: secrets_folder(&trust),
+            trust,
             principal: format!("user:{}", login()).parse()?,
             time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),
-            secrets,
+            secret_variables: EnvSecrets::new(std::env::vars()),
             log: std::env::var("REMIT_LOG").ok(),
         })
-    }
-
-    /// The secrets that were set.
-    pub fn secret_source(&self) -> EnvSecrets {
-        EnvSecrets::new(self.secrets.clone())
     }
 }
 
@@ -86,10 +87,11 @@ pub fn start_logging(environment: &Environment, verbose: u8) {
     let default = match verbose {
         0 => "off",
         1 => "remit=info,remit_runtime=info",
-        // The words of an outside server are nobody's but its plugin's: its transport logs them as they are.
-        _ => "debug,rmcp=warn",
+        _ => "debug",
     };
     let filter = environment.log.clone().unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // Whatever is asked for, the words of outside servers are not among it: their transport would log them as they are, secrets too.
+    let filter = "rmcp=warn".parse().map_or_else(|_| tracing_subscriber::EnvFilter::new("off"), |quiet| filter.add_directive(quiet));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -6,6 +6,7 @@ mod error;
 mod opened;
 mod output;
 mod outside;
+mod secrets;
 mod signals;
 
 use std::process::ExitCode;

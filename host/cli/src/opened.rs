@@ -27,7 +27,7 @@ use remit_runtime::{
     Builder, Host,
     plugin::plain_definitions,
     project::{HaltFile, LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
-    services::{EnvSecrets, JsonLines, SystemClock},
+    services::{JsonLines, SystemClock},
 };
 
 use crate::{commands::Run, output, outside::Start};
@@ -155,11 +155,12 @@ impl Run {
             .cache_dir(&self.environment.cache)
             .worker(&self.environment.program)
             .outside(Arc::new(self.gateway()))
-            .secrets(Arc::new(self.environment.secret_source()));
+            .secrets(Arc::new(self.environment.secret_variables.clone()));
         if std::io::stderr().is_terminal() {
             builder = builder.progress(Arc::new(Spinner::default()));
         }
         if let Some(project) = project {
+            builder = builder.secrets(Arc::new(self.secrets(project)));
             builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?)).workspaces(project.state.workspaces()?);
             builder = builder.halts(Arc::new(HaltFile::new(&project.state)));
         }
@@ -203,7 +204,7 @@ impl Run {
     /// # Errors
     /// `unavailable` when it has to be reviewed first, is switched off or not built.
     pub fn approved(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<remit_runtime::Plugin> {
-        self.has_secrets(plugin)?;
+        self.has_secrets(project, plugin)?;
         if plugin.is_outside() {
             return self.approved_outside(project, plugin);
         }
@@ -245,20 +246,6 @@ impl Run {
             limits: plugin.limits,
             ask: plugin.ask.clone(),
         })
-    }
-
-    /// Says which secret that the plugin needs is not set, before anything runs.
-    ///
-    /// # Errors
-    /// `unavailable`, with the variable to set.
-    pub fn has_secrets(&self, plugin: &Plugin) -> anyhow::Result<()> {
-        let unset = plugin.secrets().into_iter().find(|name| !self.environment.secrets.contains_key(&EnvSecrets::variable(name)));
-        match unset {
-            None => Ok(()),
-            Some(name) => Err(Error::unavailable(format!("`{}` is not loaded: its secret `{name}` is not set", plugin.name))
-                .hint(format!("export {}=…", EnvSecrets::variable(name)))
-                .into()),
-        }
     }
 
     /// Writes `approved` into the lock, with a new `remit.toml` when there is one, and trusts the result.

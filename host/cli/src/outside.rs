@@ -75,8 +75,7 @@ impl Run {
             lines(plugin, &source).iter().for_each(|line| output::note(line));
         }
         if self.may_start(plugin, start)? {
-            self.has_secrets(plugin)?;
-            let secrets = self.environment.secret_source();
+            let secrets = self.given_secrets(project, plugin, &source)?;
             let http = http::Gateway::new(http::GatewayOptions::default())?;
             let listing = async { Ok(self.gateway().list(&plugin.name, &source, &plugin.effects, &secrets, &http).await?) };
             let adopted = self.block_on(listing)?;

@@ -8,6 +8,7 @@ use crate::{
     grant::{Denial, ToolPattern},
     id::{CallId, KeyId, SessionId, WaitId},
     identity::Principal,
+    secret::Destination,
 };
 
 /// How a call ended.
@@ -50,6 +51,39 @@ pub enum AuditRecord<'a> {
     Decision(DecisionRecord<'a>),
     /// A key that was made or taken back.
     Key(KeyRecord<'a>),
+    /// A secret that was set or removed.
+    Secret(SecretRecord<'a>),
+}
+
+/// What somebody did with a secret of the project. It is recorded before it takes effect; it tells nothing of the value.
+#[derive(Debug, Clone, Serialize)]
+pub struct SecretRecord<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// What was done.
+    pub decision: SecretDecision,
+    /// Who did it.
+    pub principal: &'a Principal,
+    /// The project's name.
+    pub project: &'a str,
+    /// The secret's name.
+    pub secret: &'a str,
+    /// The principal whose own it is; none for the project's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub of: Option<&'a Principal>,
+    /// Where it may go from now on.
+    #[serde(skip_serializing_if = "<[Destination]>::is_empty")]
+    pub destinations: &'a [Destination],
+}
+
+/// What can be done with a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretDecision {
+    /// It was given a value.
+    SetSecret,
+    /// It was removed.
+    RemoveSecret,
 }
 
 /// What somebody did with a key of the project. It is recorded before it takes effect.

@@ -288,6 +288,20 @@ pub const KEY_DEFAULT_MS: u64 = 90 * DAY_MS;
 pub const KEY_MAX_MS: u64 = 365 * DAY_MS;
 /// How exactly it is noted when a key was used last, in milliseconds.
 pub const KEY_USED_MS: u64 = 60_000;
+/// Longest name of a secret.
+pub const SECRET_NAME_MAX_BYTES: usize = 64;
+/// Shortest value of a secret that is kept: masking a shorter one would mask much else, and miss some of it (M22).
+pub const SECRET_MIN_BYTES: usize = 8;
+/// Largest value of a secret that is kept; it has to fit into the head of a request (A9).
+pub const SECRET_MAX_BYTES: usize = 8 * KIB as usize;
+/// Secrets of a project, those of its principals counted one by one.
+pub const SECRETS_MAX: usize = 256;
+/// Destinations of one secret.
+pub const SECRET_DESTINATIONS_MAX: usize = 32;
+/// Longest destination of a secret.
+pub const DESTINATION_MAX_BYTES: usize = KIB as usize;
+/// Largest file of secrets that is read.
+pub const SECRETS_FILE_MAX_BYTES: usize = 16 * MIB as usize;
 /// How long the MCP door may go on for somebody who was let in and no longer would be, in milliseconds (M19).
 pub const MCP_WITHDRAWN_MS: u64 = 250;
 /// Requests of one principal to the MCP door over HTTP, a second, once its burst is used up (M14).

@@ -22,7 +22,8 @@ use crate::{
     host::{Host, Inner},
     outside::Outside,
     quota::{Quota, Quotas},
-    services::{MemoryKv, NoAudit, NoSecrets, SystemClock},
+    secrets::NoSecrets,
+    services::{MemoryKv, NoAudit, SystemClock},
     workspace::Workspaces,
 };
 

@@ -13,7 +13,6 @@ use remit_core::{
     Error, Result,
     audit::{AuditRecord, AuditSink},
     clock::{Clock, Timestamp},
-    secret::{SecretSource, SecretString},
     store::{KvSpace, KvStore},
 };
 
@@ -26,41 +25,6 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(std::time::Duration::ZERO);
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-/// No secret is set.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoSecrets;
-
-impl SecretSource for NoSecrets {
-    fn secret(&self, _: &str) -> Result<Option<SecretString>> {
-        Ok(None)
-    }
-}
-
-/// Secrets from variables named `REMIT_SECRET_<NAME>`: the name in upper case, `-` and `.` as `_`.
-pub struct EnvSecrets(BTreeMap<String, SecretString>);
-
-impl EnvSecrets {
-    /// What every such variable starts with.
-    pub const PREFIX: &'static str = "REMIT_SECRET_";
-
-    /// Takes the secrets out of `variables`, usually `std::env::vars()`.
-    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let secrets = variables.into_iter().filter(|(name, value)| name.starts_with(Self::PREFIX) && !value.is_empty());
-        Self(secrets.map(|(name, value)| (name, SecretString::from(value))).collect())
-    }
-
-    /// The variable that holds the secret `name`.
-    pub fn variable(name: &str) -> String {
-        format!("{}{}", Self::PREFIX, name.to_ascii_uppercase().replace(['-', '.'], "_"))
-    }
-}
-
-impl SecretSource for EnvSecrets {
-    fn secret(&self, name: &str) -> Result<Option<SecretString>> {
-        Ok(self.0.get(&Self::variable(name)).cloned())
     }
 }
 

@@ -54,6 +54,15 @@ impl super::Run {
                 let found =
                     state.as_ref().map_or_else(|error| format!("{}: {error}", plugin.name), |_| format!("{}: as approved", plugin.name));
                 checks.push(check("plugin", if state.is_ok() { State::Fine } else { State::Missing }, found));
+                for (name, state) in self.secret_states(&project, plugin, None) {
+                    checks.push(match state {
+                        Ok(found) => check("secret", State::Fine, format!("{}: {name} {found}", plugin.name)),
+                        Err(error) => {
+                            let found = format!("{}: {error}; {}", plugin.name, error.hints.join("; "));
+                            check("secret", State::Missing, found)
+                        }
+                    });
+                }
             }
         }
         if self.global.json {

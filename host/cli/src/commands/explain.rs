@@ -19,6 +19,7 @@ use crate::{
     opened::revoked_lines,
     output::{self, BAD, DIM, GOOD, HEAD},
     outside::{Start, known},
+    secrets::{State, print_state, states_json},
 };
 
 /// Explain what a plugin may do, or what became of a call
@@ -67,7 +68,8 @@ impl super::Run {
                     let has = role.as_ref().is_some_and(|role| role.allows(plugin.name.as_str(), &tool.name));
                     (!has).then(|| "no role has this tool".to_owned())
                 });
-                Ok(self.explain_tool(&project.project, plugin, tool, &rights(tool.effect), &principal, hindrance.as_deref()))
+                let secrets = self.secret_states(&project, plugin, Some(&principal));
+                Ok(self.explain_tool(&project.project, plugin, tool, &rights(tool.effect), &principal, hindrance.as_deref(), &secrets))
             }
             None => {
                 let enforced = project.project.labels.enforce;
@@ -85,6 +87,7 @@ impl super::Run {
         rights: &Resolved,
         principal: &Principal,
         hindrance: Option<&str>,
+        secrets: &[(String, State)],
     ) -> Exit {
         let allowed = hindrance.is_none();
         let outside = plugin.is_outside();
@@ -96,6 +99,7 @@ impl super::Run {
                 "plugin": plugin.name.as_str(), "tool": tool.name, "principal": principal, "allowed": allowed, "reason": hindrance,
                 "effect": tool.effect, "approval": plugin.asks(&tool.name), "limits": plugin.limits, "granted": grants,
                 "labels": project.labels.enforce.then(|| json!({ "brings": gives, "closed_when": closed, "ask_when": ask })),
+                "secrets": states_json(secrets),
             }));
         } else {
             let (style, word) = match hindrance {
@@ -128,6 +132,10 @@ impl super::Run {
             let none = if grants.is_empty() { format!(" {DIM}nothing{DIM:#}") } else { String::new() };
             output::line(&format!("  rights   {none}"));
             grants.iter().for_each(|grant| output::line(&format!("    {grant}")));
+            if !secrets.is_empty() {
+                output::line("  secrets");
+                secrets.iter().for_each(|(name, state)| print_state("    ", name, state, ""));
+            }
         }
         if allowed { Exit::Done } else { Exit::Denied }
     }

@@ -16,6 +16,7 @@ use crate::{
     opened::{Looked, read_component},
     output::{self, BAD, DIM, HEAD, WARN},
     outside::{known, lines},
+    secrets::{State, print_state, states_json},
 };
 
 /// Show what a component is, imports, declares, is granted and lacks; runs none of it
@@ -39,22 +40,25 @@ struct Report {
     lacking: Vec<String>,
     /// Capabilities that it is granted and does not declare.
     unused: Vec<String>,
+    /// The secrets that its grants name, and how it stands with them.
+    secrets: Vec<(String, State)>,
 }
 
 impl super::Run {
     pub(super) fn inspect(&self, arguments: &Inspect) -> anyhow::Result<Exit> {
         let reference = &arguments.reference;
-        let (bytes, plugin) = if is_path(reference) {
-            (read_component(&self.environment.cwd.join(reference))?, None)
+        let (bytes, plugin, secrets) = if is_path(reference) {
+            (read_component(&self.environment.cwd.join(reference))?, None, Vec::new())
         } else {
             let project = self.open()?;
             let plugin = project.plugin(reference)?.clone();
             if plugin.is_outside() {
                 return self.inspect_outside(&project, &plugin);
             }
-            (project.artefact(&plugin)?.bytes, Some(plugin))
+            let secrets = self.secret_states(&project, &plugin, None);
+            (project.artefact(&plugin)?.bytes, Some(plugin), secrets)
         };
-        let report = Report::new(reference, Looked::at(bytes)?, plugin.as_ref());
+        let report = Report { secrets, ..Report::new(reference, Looked::at(bytes)?, plugin.as_ref()) };
         if self.global.json {
             output::json(&report.json());
         } else {
@@ -69,12 +73,14 @@ impl super::Run {
     fn inspect_outside(&self, project: &OpenProject, plugin: &Plugin) -> anyhow::Result<Exit> {
         let source = project.outside(plugin)?;
         let locked = known(project.lock.as_ref(), plugin);
+        let secrets = self.secret_states(project, plugin, None);
         if self.global.json {
             let tools =
                 locked.map(|locked| locked.tools.values().map(|tool| shape::tool(&tool.name, tool, Some(true))).collect::<Vec<_>>());
             let (kind, digest) = source.outside().unzip();
             let mut shown = json!({
                 "reference": plugin.name.as_str(), "kind": kind, "digest": digest, "given": plugin.granted_lines(), "tools": tools,
+                "secrets": states_json(&secrets),
             });
             let own = match &source {
                 Source::Native(native) => json!({ "command": native.command.argv, "program": native.program, "files": native.files }),
@@ -88,6 +94,7 @@ impl super::Run {
             return Ok(Exit::Done);
         }
         lines(plugin, &source).iter().for_each(|line| output::line(line));
+        print_secrets(&secrets);
         output::line(&format!("{HEAD}tools{HEAD:#}"));
         match locked {
             Some(locked) => locked.tools.values().for_each(print_tool),
@@ -124,7 +131,8 @@ impl Report {
         let wanted = if looked.section.is_some() { &asked } else { &imported };
         let lacking = owned(wanted.difference(&has).collect());
         let unused = owned(has.difference(&asked).collect());
-        Self { reference: reference.to_owned(), declared: declared.clone(), granted: granted.clone(), undeclared, lacking, unused, looked }
+        let (reference, secrets) = (reference.to_owned(), Vec::new());
+        Self { reference, declared: declared.clone(), granted: granted.clone(), undeclared, lacking, unused, secrets, looked }
     }
 
     fn json(&self) -> serde_json::Value {
@@ -150,6 +158,7 @@ impl Report {
             "lacking": self.lacking,
             "undeclared": self.undeclared,
             "unused": self.unused,
+            "secrets": states_json(&self.secrets),
         })
     }
 
@@ -175,6 +184,7 @@ impl Report {
             if self.looked.section.is_some() { String::new() } else { format!("{DIM}by its imports: it carries no manifest{DIM:#}") };
         list("declares", &self.declared, &unwritten);
         list("is granted", &self.granted, "");
+        print_secrets(&self.secrets);
         warn("imports without declaring", &self.undeclared, "the host denies them");
         warn("lacks", &self.lacking, "declared, not granted: see `remit grant`");
         warn("is granted in vain", &self.unused, "granted, not declared: without effect");
@@ -192,6 +202,13 @@ impl Report {
             output::line(&format!("  {BAD}{}{BAD:#}  not offered: {}", visible(&one.name, 96), visible(&one.reason, 200)));
         }
     }
+}
+
+fn print_secrets(secrets: &[(String, State)]) {
+    if !secrets.is_empty() {
+        output::line(&format!("{HEAD}secrets{HEAD:#}"));
+    }
+    secrets.iter().for_each(|(name, state)| print_state("  ", name, state, ""));
 }
 
 fn list(title: &str, lines: &[String], also: &str) {

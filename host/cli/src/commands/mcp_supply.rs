@@ -148,7 +148,7 @@ impl<'a> Supply<'a> {
 
     /// `plugin` as it was approved; its component is read at its first call, and has to be the approved one then.
     fn plugin(&self, plugin: &Plugin, locked: LockedPlugin) -> anyhow::Result<remit_runtime::Plugin> {
-        self.run.has_secrets(plugin)?;
+        self.run.has_secrets(&self.project, plugin)?;
         Ok(remit_runtime::Plugin {
             name: plugin.name.clone(),
             source: Source::File(self.project.artefact_path(plugin)?),

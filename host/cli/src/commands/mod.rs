@@ -21,6 +21,7 @@ mod new;
 mod prune;
 mod review;
 mod run;
+mod secret;
 mod session;
 mod session_output;
 mod session_past;
@@ -67,6 +68,8 @@ pub enum Command {
     Start(halt::Start),
     #[command(subcommand)]
     Key(key::Key),
+    #[command(subcommand)]
+    Secret(secret::Secret),
     Mcp(mcp::Mcp),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -109,6 +112,7 @@ impl Run {
             Command::Stop(arguments) => self.stop(arguments),
             Command::Start(_) => self.start(),
             Command::Key(command) => self.key(&command),
+            Command::Secret(command) => self.secret(&command),
             Command::Mcp(arguments) => self.mcp(&arguments),
             Command::Demo(arguments) => self.demo(&arguments),
             Command::Doctor(arguments) => self.doctor(&arguments),

@@ -14,6 +14,7 @@ use crate::{
     opened::Current,
     output::{self, BAD, DIM, GOOD, HEAD, WARN},
     outside::{Start, known},
+    secrets::{State, print_state, states_json},
 };
 
 /// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
@@ -42,6 +43,7 @@ pub struct Review {
 struct Found {
     name: PluginName,
     state: Result<(Current, Changes), anyhow::Error>,
+    secrets: Vec<(String, State)>,
 }
 
 impl super::Run {
@@ -74,7 +76,7 @@ impl super::Run {
             let changes = diff(lock.plugins.get(&plugin.name), &current.locked);
             (current, changes)
         });
-        Found { name: plugin.name.clone(), state }
+        Found { name: plugin.name.clone(), state, secrets: self.secret_states(project, plugin, None) }
     }
 
     fn checked(&self, found: &[Found]) -> Exit {
@@ -128,6 +130,7 @@ impl Found {
                     true => output::line("  as approved"),
                     false => changes.list.iter().for_each(print_change),
                 }
+                self.secrets.iter().for_each(|(name, state)| print_state("  secret ", name, state, ""));
                 print_outside(current, lock.plugins.get(&self.name));
             }
         }
@@ -165,6 +168,7 @@ fn as_json(found: &[Found], gone: &[PluginName]) -> serde_json::Value {
             "plugin": found.name.as_str(),
             "digest": current.locked.digest,
             "grew": changes.grew(),
+            "secrets": states_json(&found.secrets),
             "changes": changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "notOffered": current.left_out.iter().map(|(name, reason)| serde_json::json!({ "name": name, "reason": reason })).collect::<Vec<_>>(),
         }),

@@ -9,6 +9,7 @@ use super::{HttpPattern, address_class, line};
 use crate::{
     label::{Labels, When, closed_by},
     plugin::text::visible,
+    secret::{Destination, Place},
 };
 
 /// Longest `request` of a denial.
@@ -36,6 +37,8 @@ pub enum Rule {
     Quota,
     /// A person has to approve the call first.
     Approval,
+    /// A secret that the grant names is not set, may not go there, or cannot be read.
+    Secret,
     /// Somebody disabled the plugin or the principal, or stopped everything.
     Halted,
     /// What was seen before may not be sent this way.
@@ -57,7 +60,8 @@ pub struct Denial {
     pub reason: String,
     /// The smallest grant that would allow it, in the grammar of [`super::line`]: `http 'GET https://api.example.com/'`
     /// (capability, then its scope quoted for a shell). What only a person can know stands in angle brackets:
-    /// `fs '<folder>:/docs:read'`, `env 'LANG=<value>'`. `None` when no grant would.
+    /// `fs '<folder>:/docs:read'`, `env 'LANG=<value>'`. `None` when no grant would. Where the rule is [`Rule::Secret`], what
+    /// `remit secret set` takes: `github --for https://api.github.com`.
     pub fix: Option<String>,
     /// The labels that are why, each with the call that brought it.
     #[serde(skip_serializing_if = "Labels::is_empty")]
@@ -112,6 +116,16 @@ impl Denial {
         Self::new(plugin, capability, request, Rule::Quota, reason)
     }
 
+    /// The secret `name` is not given to a request, or to a process; `reason` says why. The fix sets it for all of that origin.
+    pub fn secret(plugin: &str, capability: &str, request: &str, name: &str, place: Place<'_>, reason: impl Into<String>) -> Self {
+        let destination = match place {
+            Place::Url(url) => Destination::of_url(url).map(|destination| destination.origin()),
+            Place::Process(plugin) => Some(Destination::Process(plugin.clone())),
+        };
+        let fix = destination.map(|destination| format!("{name} --for {}", line::quote(&destination.to_string())));
+        Self { fix, ..Self::new(plugin, capability, request, Rule::Secret, reason) }
+    }
+
     /// What no guest may do, whatever is granted.
     pub fn forbidden(plugin: &str, capability: &str, request: &str, reason: impl Into<String>) -> Self {
         Self::new(plugin, capability, request, Rule::Forbidden, reason)
@@ -153,7 +167,11 @@ impl Denial {
 
     /// The command that would allow it.
     pub fn command(&self) -> Option<String> {
-        self.fix.as_ref().map(|fix| format!("remit grant {} {fix}", self.plugin))
+        let fix = self.fix.as_ref()?;
+        Some(match self.rule {
+            Rule::Secret => format!("remit secret set {fix}"),
+            _ => format!("remit grant {} {fix}", self.plugin),
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
-use super::percent::{climbs, fill, hides_slash, normal};
+use super::percent::{USER, climbs, fill, hides_slash, normal};
 
 mod parse;
 
@@ -100,6 +100,38 @@ impl HttpPattern {
         Self { segments: segments.collect(), query, ..self.clone() }
     }
 
+    /// The same URLs whatever the method and the query; any segment stands where `{user}` is part of one.
+    pub(crate) fn any_request(&self) -> Self {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Text(text) if text.contains(USER) => Segment::Any,
+            other => other.clone(),
+        });
+        Self { method: None, segments: segments.collect(), query: Query::Any, ..self.clone() }
+    }
+
+    /// Everything at the same scheme, host and port.
+    pub(crate) fn origin(&self) -> Self {
+        Self { method: None, segments: Vec::new(), rest: true, query: Query::Any, ..self.clone() }
+    }
+
+    /// Whether it is everything at one scheme, host and port.
+    pub(crate) fn is_origin(&self) -> bool {
+        *self == self.origin()
+    }
+
+    /// Whether every request that `other` matches is matched by this, as far as that can be seen from the parts.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let mut rest = other.segments.iter();
+        let path = self.segments.iter().all(|own| rest.next().is_some_and(|segment| own.covers(segment)));
+        let (more, open) = (rest.next().is_some(), other.rest);
+        (self.method.is_none() || self.method == other.method)
+            && (self.scheme, self.port) == (other.scheme, other.port)
+            && self.host.covers(&other.host)
+            && path
+            && (if self.rest { more || open } else { !more && !open })
+            && (self.query == Query::Any || self.query == other.query)
+    }
+
     /// How many of its parts are fixed: of two patterns that match a request, the one with more says more about it.
     pub(super) fn fixed_parts(&self) -> usize {
         let host = match &self.host {
@@ -179,6 +211,28 @@ impl HostPattern {
                     && labels.next().is_none()
             }
             _ => false,
+        }
+    }
+}
+
+impl Segment {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, Self::Text(text)) => !text.is_empty() && !hides_slash(text),
+            _ => self == other,
+        }
+    }
+}
+
+impl HostPattern {
+    fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Labels(own), Self::Labels(other)) => {
+                own.len() == other.len() && own.iter().zip(other).all(|(own, other)| own.is_none() || own == other)
+            }
+            // An address is no name, whatever its labels look like.
+            (Self::Labels(_), Self::Exact(host)) => Url::parse(&format!("http://{host}/")).is_ok_and(|url| self.matches(&url)),
+            (Self::Exact(_), _) => self == other,
         }
     }
 }

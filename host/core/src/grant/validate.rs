@@ -10,7 +10,7 @@ use super::{
     guest_path,
     percent::USER,
 };
-use crate::{Error, limit, plugin::text::visible, project::problem::Problem};
+use crate::{Error, limit, plugin::text::visible, project::problem::Problem, secret};
 
 type Problems = Vec<Problem>;
 
@@ -261,7 +261,7 @@ fn secret_use(secret: &Spanned<AuthoredSecret>, problems: &mut Problems) -> Opti
         !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let mut refuse = |span: Range<usize>, why: String, hint: &str| problems.push(Problem::new(span, why).hint(hint));
-    if !is_word(written.name.get_ref()) {
+    if !secret::is_name(written.name.get_ref()) {
         let shown = visible(written.name.get_ref(), 64);
         refuse(written.name.span(), format!("`{shown}` is not the name of a secret"), "use letters, digits, `-` and `_`, at most 64");
     }

@@ -13,6 +13,7 @@ use crate::{
     grant::Grants,
     limit::{COMMAND_WORD_MAX_BYTES, COMMAND_WORDS_MAX, CallLimits},
     plugin::{PluginName, text::visible},
+    secret,
 };
 
 /// How a native process is started.
@@ -146,7 +147,7 @@ fn environment(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<S
         let fits = match value {
             EnvValue::Fixed(text) => is_plain(text),
             EnvValue::Secret(secret) => {
-                is_secret_name(&secret.name) && secret.format.matches("{}").count() == 1 && is_plain(&secret.format)
+                secret::is_name(&secret.name) && secret.format.matches("{}").count() == 1 && is_plain(&secret.format)
             }
         };
         if !is_variable(name.get_ref()) {
@@ -180,10 +181,6 @@ fn is_plain(text: &str) -> bool {
 fn is_variable(name: &str) -> bool {
     let head = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     head && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-}
-
-fn is_secret_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn is_below(path: &str) -> bool {

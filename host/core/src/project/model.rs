@@ -14,6 +14,7 @@ use crate::{
     label::Policy,
     limit::{CallLimits, MCP_LISTED_TOOLS},
     plugin::{Effect, PluginName, granted_lines},
+    secret::Destination,
 };
 
 /// Where a plugin comes from; paths are as written: relative to the project's folder, or absolute.
@@ -71,11 +72,19 @@ impl Plugin {
         self.ask.iter().any(|name| name == "*" || name == tool)
     }
 
-    /// Names of the secrets that its grants use, or that its server gets.
-    pub fn secrets(&self) -> BTreeSet<&str> {
-        let used = self.grants.http.iter().filter_map(|http| http.secret.as_ref()).map(|secret| secret.name.as_str());
-        let sent = self.remote().and_then(|remote| remote.secret.as_ref()).map(|secret| secret.name.as_str());
-        used.chain(self.command().into_iter().flat_map(Command::secrets)).chain(sent).collect()
+    /// The secrets that its grants use, or that its server gets, by name, each with where it goes.
+    pub fn secrets(&self) -> BTreeMap<&str, BTreeSet<Destination>> {
+        let used = self.grants.http.iter().flat_map(|http| {
+            let name = http.secret.as_ref().map(|secret| secret.name.as_str());
+            name.into_iter().flat_map(|name| http.allow.iter().map(move |pattern| (name, Destination::of(pattern))))
+        });
+        let sent = self.remote().and_then(|remote| Some((remote.secret.as_ref()?.name.as_str(), Destination::of_url(&remote.url)?)));
+        let given = self.command().into_iter().flat_map(Command::secrets).map(|name| (name, Destination::Process(self.name.clone())));
+        let mut secrets = BTreeMap::<_, BTreeSet<_>>::new();
+        for (name, destination) in used.chain(sent).chain(given) {
+            secrets.entry(name).or_default().insert(destination);
+        }
+        secrets
     }
 
     /// The command of an outside MCP server.

@@ -226,7 +226,7 @@ fn an_outside_server_is_a_url_and_what_it_is_sent() {
     let project = parse(&text).unwrap_or_else(|error| panic!("{}", error.report()));
     let plugin = project.plugins.values().next().expect("one");
     assert_eq!((plugin.source.to_string().as_str(), plugin.is_outside()), ("https://example.com/mcp", true));
-    assert_eq!(plugin.secrets().into_iter().collect::<Vec<_>>(), ["t"]);
+    assert_eq!(plugin.secrets().into_keys().collect::<Vec<_>>(), ["t"]);
     let given = ["private 10.0.0.0/8", "secret t as header authorization, written `Bearer {}`"];
     assert_eq!(plugin.granted_lines().into_iter().collect::<Vec<_>>(), given);
     let permits = |url: &str, address: &str| {

@@ -77,6 +77,7 @@ impl context::Host for CallState {
 impl progress::Host for CallState {
     async fn report(&mut self, fraction: Option<f64>, message: String) -> wasmtime::Result<()> {
         let fraction = fraction.filter(|fraction| (0.0..=1.0).contains(fraction));
+        let message = self.call.masks.scrub(message);
         self.call.event(Event::Progress { fraction, message: visible(&message, GUEST_TEXT_MAX_CHARS) });
         Ok(())
     }
@@ -84,7 +85,8 @@ impl progress::Host for CallState {
 
 impl logging::Host for CallState {
     async fn log(&mut self, level: Level, context: String, message: String) -> wasmtime::Result<()> {
-        self.call.event(log_event(level, &context, &message));
+        let masks = &self.call.masks;
+        self.call.event(log_event(level, &masks.scrub(context), &masks.scrub(message)));
         Ok(())
     }
 }

@@ -20,7 +20,7 @@ use remit_core::{
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Denials, Seen, basics::Event, fs, http, tools::Dispatch};
+use super::{Denials, Seen, basics::Event, fs, http, scrub::Masks, tools::Dispatch};
 use crate::{engine::Limiter, outside::Outside, workspace::Workspaces};
 
 /// What a host was built with; the same for every call.
@@ -75,6 +75,8 @@ pub struct Call {
     pub denials: Denials,
     /// What was seen so far.
     pub seen: Arc<Seen>,
+    /// The secrets that were attached so far: nothing that the guest gives holds one.
+    pub masks: Masks,
     /// When the call ends at the latest.
     pub deadline: Instant,
     /// What the host was built with.

@@ -12,6 +12,7 @@ pub mod fs;
 pub mod http;
 pub mod kv;
 mod labels;
+pub mod scrub;
 pub mod sockets;
 pub mod stdio;
 pub mod tools;

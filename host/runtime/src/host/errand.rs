@@ -7,6 +7,7 @@ use remit_core::{Error, Result, plugin::Effect};
 use serde_json::Value;
 use wasmtime::Store;
 
+use super::masked::Masked;
 use crate::{
     capability::CallState,
     engine::Failed,
@@ -18,7 +19,7 @@ use crate::{
 /// One of them. What does not stand here is the same for all: admission, limits, deadline, audit.
 pub(super) trait Errand: Sync {
     /// What the plugin gives.
-    type Answer: Send;
+    type Answer: Send + Masked;
 
     /// Whether it asks about an earlier call, as the audit log says.
     const SETTLES: bool;

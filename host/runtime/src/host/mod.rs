@@ -4,8 +4,10 @@ mod admission;
 mod errand;
 mod inside;
 mod listing;
+mod masked;
 mod mcp;
 mod nested;
+mod outside;
 mod running;
 mod workspace;
 
@@ -35,6 +37,7 @@ use wasmtime::component::Linker;
 
 use self::{
     errand::{Calling, Errand, Settling},
+    masked::Masked as _,
     running::{Metered, Running},
     workspace::written,
 };
@@ -43,7 +46,6 @@ use crate::{
     capability::{Call, CallState, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
-    outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     quota::Quotas,
     session::{Agents, AllSeries},
@@ -318,6 +320,7 @@ impl Inner {
         let mut running = Running { settles: E::SETTLES, ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
         let result = written(&mut running).await.map_err(Failed::from).and(result);
+        let result = if running.masks.is_empty() { result } else { result.masked(&running.masks) };
         let metering = &mut running.metering;
         metering.wall_us = micros(started.elapsed());
         metering.bytes_in = request.arguments.len() as u64;
@@ -328,11 +331,12 @@ impl Inner {
             }
             Err(failed) => (Err(failed.error), failed.backtrace),
         };
-        let denials = running.denials.take();
+        let denials = running.denials.take().masked(&running.masks);
         let result = self.audit(context, request, &running, &denials, result);
         let labels = running.seen.held().beyond(&context.labels);
-        let Running { metering, stdout, stderr, .. } = running;
-        Outcome { call: context.call, result, denials, labels, metering, backtrace, stdout: stdout.text(), stderr: stderr.text() }
+        let Running { metering, stdout, stderr, masks, .. } = running;
+        let said = |ring: Ring| ring.text().masked(&masks);
+        Outcome { call: context.call, result, denials, labels, metering, backtrace, stdout: said(stdout), stderr: said(stderr) }
     }
 
     async fn attempt<E: Errand>(
@@ -363,7 +367,8 @@ impl Inner {
         let late = || Error::limit(format!("the call took longer than its deadline of {deadline_ms} ms")).hint(DEADLINE_HINT);
         let work = async {
             if plugin.spec.source.is_outside() {
-                let (outside, call) = self.outside(request, &plugin.spec, &arguments, &running.stderr)?;
+                let secrets = self.given(context, request, &plugin.spec, &running.denials)?;
+                let (outside, call) = self.outside(request, &plugin.spec, &arguments, &secrets, &running.stderr)?;
                 return errand.ask(outside, tool, call).await;
             }
             plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
@@ -392,23 +397,6 @@ impl Inner {
         ended
     }
 
-    /// What an outside server is called with, and what calls it. It is shared by calls and takes no place among the instances.
-    fn outside<'a>(
-        &'a self,
-        request: &'a Request<'_>,
-        plugin: &'a Plugin,
-        arguments: &'a serde_json::Value,
-        stderr: &'a Ring,
-    ) -> Result<(&'a dyn Outside, OutsideCall<'a>)> {
-        let outside = self.services.outside.as_deref();
-        let outside = outside.ok_or_else(|| {
-            Error::unavailable(format!("`{}` is an outside server, and this host runs none", plugin.name))
-                .hint("name what runs them when building the host: `outside(…)`")
-        })?;
-        let (project, secrets, http) = (request.project, &*self.services.secrets, &self.services.gateway);
-        Ok((outside, OutsideCall { project, plugin, tool: request.tool, arguments, secrets, http, stderr }))
-    }
-
     fn find(&self, request: &Request<'_>) -> Result<(Arc<Served>, Arc<Loaded>)> {
         let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
         let served = projects.get(request.project);
@@ -429,6 +417,7 @@ impl Inner {
             rights,
             denials: running.denials.clone(),
             seen: running.seen.clone(),
+            masks: running.masks.clone(),
             deadline,
             services: self.services.clone(),
             events: request.events.clone(),

@@ -11,6 +11,7 @@ mod halts;
 mod keys;
 mod native;
 mod open;
+mod secrets;
 mod state;
 mod trust;
 
@@ -23,5 +24,6 @@ pub use halts::HaltFile;
 pub use keys::{Keys, NewKey, public_keys};
 pub use native::{NATIVE_PATH, Native};
 pub use open::{Artefact, Marks, OpenError, OpenProject, open};
+pub use secrets::{KeptSecret, NewSecret, SecretStore, secrets_folder};
 pub use state::StateFolder;
 pub use trust::{TrustStore, trust_folder};

@@ -6,7 +6,7 @@ use remit_core::{
     limit::GUEST_TEXT_MAX_CHARS,
     plugin::{ForeignTool, text::visible_lines},
 };
-use remit_runtime::{Content, Output, capability::http::Needles};
+use remit_runtime::{Content, Output, capability::scrub::Needles};
 use rmcp::model::{CallToolResult, ErrorCode, ErrorData, JsonObject, Tool};
 use serde::Serialize;
 use serde_json::Value;

@@ -17,7 +17,7 @@ use remit_core::{
 };
 use remit_runtime::{
     Output,
-    capability::{call::now, http::Needles},
+    capability::{call::now, scrub::Needles},
 };
 use rmcp::{
     ServiceError,

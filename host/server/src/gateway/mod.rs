@@ -21,16 +21,14 @@ use std::{
 };
 
 use remit_core::{
-    Error, Result,
+    Result,
     limit::{CallLimits, OUTSIDE_IDLE_MS},
     plugin::{Adopted, Effect, PluginName, text::visible_lines},
-    secret::{ExposeSecret as _, SecretSource, SecretString},
 };
 use remit_runtime::{
-    Output, Outside, OutsideCall,
+    GivenSecrets, Output, Outside, OutsideCall,
     capability::{http, stdio::Ring},
     plugin::Source,
-    services::EnvSecrets,
 };
 
 pub use keeper::{KEEPER, keeper_main};
@@ -42,7 +40,7 @@ const SAID_MAX_CHARS: usize = 800;
 /// Runs outside servers, for a host: `Host::builder().outside(gateway)`.
 pub struct Gateway {
     setting: Setting,
-    servers: Mutex<HashMap<(String, String), Arc<Server>>>,
+    servers: Mutex<HashMap<(String, String), Vec<Arc<Server>>>>,
 }
 
 /// What every process of a gateway is started with.
@@ -79,14 +77,14 @@ impl Gateway {
     /// The tools have the effects that the project says.
     ///
     /// # Errors
-    /// `unavailable` when it cannot be started or reached, or a secret is missing; `limit` when it says too much, takes too long or has too
+    /// `unavailable` when it cannot be started or reached; `limit` when it says too much, takes too long or has too
     /// many tools.
     pub async fn list(
         &self,
         plugin: &PluginName,
         source: &Source,
         effects: &BTreeMap<String, Effect>,
-        secrets: &dyn SecretSource,
+        secrets: &GivenSecrets,
         http: &http::Gateway,
     ) -> Result<Adopted> {
         let stderr = Ring::default();
@@ -106,31 +104,21 @@ impl Gateway {
     }
 
     /// The server of a call. One that was loaded with other definitions, files or limits gets a process of its own; the earlier one ends
-    /// with its last call.
+    /// with its last call. So does a caller for whom it is given other secrets; there the earlier one ends when nobody calls it.
     fn server(&self, call: &OutsideCall<'_>) -> Arc<Server> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (call.project.to_owned(), call.plugin.name.to_string());
-        match servers.get(&key).filter(|server| server.serves(call)) {
+        let own = servers.entry((call.project.to_owned(), call.plugin.name.to_string())).or_default();
+        own.retain(|server| server.serves(call));
+        match own.iter().find(|server| server.is_given(call.secrets)) {
             Some(server) => server.clone(),
             None => {
+                own.retain(Server::is_used);
                 let server = Arc::new(Server::new(self.setting.clone(), call));
-                servers.insert(key, server.clone());
+                own.push(server.clone());
                 server
             }
         }
     }
-}
-
-/// The secret `name`, which the server of `plugin` is given.
-///
-/// # Errors
-/// `unavailable` when it is not set; those of the source.
-fn secret(plugin: &PluginName, name: &str, secrets: &dyn SecretSource) -> Result<SecretString> {
-    let secret = secrets.secret(name)?.filter(|secret| !secret.expose_secret().is_empty());
-    secret.ok_or_else(|| {
-        Error::unavailable(format!("`{plugin}` cannot be started: its secret `{name}` is not set"))
-            .hint(format!("export {}=…", EnvSecrets::variable(name)))
-    })
 }
 
 #[async_trait::async_trait]

@@ -2,14 +2,10 @@
 
 use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use remit_core::{
-    Error, Result,
-    plugin::PluginName,
-    project::EnvValue,
-    secret::{ExposeSecret as _, SecretSource},
-};
+use remit_core::{Error, Result, plugin::PluginName, project::EnvValue, secret::ExposeSecret as _};
 use remit_runtime::{
-    capability::{http::Needles, stdio::Ring},
+    GivenSecrets,
+    capability::{scrub::Needles, stdio::Ring},
     project::Native,
 };
 use tokio::{
@@ -38,12 +34,12 @@ impl Process {
     /// Starts it. It gets `PATH`, `HOME`, `LANG=C.UTF-8`, what its command says, and nothing of the host's own environment.
     ///
     /// # Errors
-    /// `unavailable` when a secret is not set or the keeper cannot be started; those of the secret source.
+    /// `host` when the keeper cannot be started.
     pub(super) fn start(
         setting: &Setting,
         plugin: &PluginName,
         native: &Native,
-        secrets: &dyn SecretSource,
+        secrets: &GivenSecrets,
     ) -> Result<(Self, ChildStdin, ChildStdout)> {
         let mut command = Command::new(&setting.keeper);
         command.arg(KEEPER).arg(&native.program).args(native.command.argv.iter().skip(1)).current_dir(native.folder());
@@ -54,7 +50,7 @@ impl Process {
             match value {
                 EnvValue::Fixed(text) => command.env(name, text),
                 EnvValue::Secret(used) => {
-                    let secret = super::secret(plugin, &used.name, secrets)?;
+                    let secret = secrets.get(&used.name)?;
                     needles.add_secret(secret.expose_secret());
                     command.env(name, used.format.replacen("{}", secret.expose_secret(), 1))
                 }

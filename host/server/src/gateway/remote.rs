@@ -17,9 +17,15 @@ use remit_core::{
     limit::{CallLimits, OUTSIDE_REQUESTS_MAX},
     plugin::PluginName,
     project::Remote,
-    secret::{ExposeSecret as _, SecretSource},
+    secret::ExposeSecret as _,
 };
-use remit_runtime::capability::http::{Destination, DirectAnswer, DirectFailure, Gateway, Needles};
+use remit_runtime::{
+    GivenSecrets,
+    capability::{
+        http::{Destination, DirectAnswer, DirectFailure, Gateway},
+        scrub::Needles,
+    },
+};
 use rmcp::{
     model::{ClientJsonRpcMessage, ClientRequest, ErrorData, ServerJsonRpcMessage},
     transport::{
@@ -90,19 +96,19 @@ impl Sender {
     /// the first one that has more.
     ///
     /// # Errors
-    /// `unavailable` when the secret is not set; `invalid` when it does not fit into a header; those of the secret source.
+    /// `invalid` when the secret does not fit into a header.
     pub(super) fn new(
         plugin: &PluginName,
         remote: &Remote,
         limits: CallLimits,
-        (secrets, gateway): (&dyn SecretSource, &Gateway),
+        (secrets, gateway): (&GivenSecrets, &Gateway),
         (most, exceeded): (usize, Arc<AtomicBool>),
     ) -> Result<(Self, Needles)> {
         let mut needles = Needles::default();
         let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("remit/", env!("CARGO_PKG_VERSION"))));
         if let Some(used) = &remote.secret {
-            let secret = super::secret(plugin, &used.name, secrets)?;
+            let secret = secrets.get(&used.name)?;
             needles.add_secret(secret.expose_secret());
             let unfit = |error: &dyn std::fmt::Display| {
                 Error::invalid(format!("the secret `{}` of `{plugin}` does not fit into a header", used.name))

@@ -13,10 +13,9 @@ use remit_core::{
     Error, Result,
     limit::{CallLimits, OUTSIDE_PAUSE_MAX_MS, OUTSIDE_PAUSE_MS, OUTSIDE_START_MS},
     plugin::{Definition, Effect, PluginName},
-    secret::SecretSource,
 };
 use remit_runtime::{
-    Output, OutsideCall,
+    GivenSecrets, Output, OutsideCall,
     capability::{call::now, http, stdio::Ring},
     plugin::Source,
 };
@@ -36,6 +35,7 @@ pub(super) struct Server {
     source: Source,
     limits: CallLimits,
     tools: BTreeMap<String, Definition>,
+    secrets: GivenSecrets,
     state: Mutex<State>,
     /// Failures since a call ended with an answer.
     failures: AtomicU32,
@@ -52,7 +52,7 @@ pub(super) struct Start<'a> {
     pub(super) setting: &'a Setting,
     pub(super) plugin: &'a PluginName,
     pub(super) limits: CallLimits,
-    pub(super) secrets: &'a dyn SecretSource,
+    pub(super) secrets: &'a GivenSecrets,
     pub(super) http: &'a http::Gateway,
 }
 
@@ -95,6 +95,7 @@ impl Server {
             source: call.plugin.source.clone(),
             limits: call.plugin.limits,
             tools: call.plugin.definitions.iter().map(|tool| (tool.name.clone(), tool.clone())).collect(),
+            secrets: call.secrets.clone(),
             state: Mutex::default(),
             failures: AtomicU32::new(0),
         }
@@ -107,6 +108,16 @@ impl Server {
             && self.limits == call.plugin.limits
             && self.tools.len() == definitions.len()
             && definitions.iter().all(|tool| self.tools.get(&tool.name) == Some(tool))
+    }
+
+    /// Whether it was started, or is to be, with these secrets.
+    pub(super) fn is_given(&self, secrets: &GivenSecrets) -> bool {
+        self.secrets.are(secrets)
+    }
+
+    /// Whether it runs, or somebody is about to call it.
+    pub(super) fn is_used(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 || self.state.try_lock().map_or(true, |state| state.running.is_some())
     }
 
     /// Calls a tool. See [`remit_runtime::Outside::call`].
@@ -148,7 +159,7 @@ impl Server {
             checked.map_err(|error| Error::host("the files of an outside server could not be read", error))??;
         }
         let effects = self.tools.iter().map(|(name, tool)| (name.clone(), tool.effect)).collect();
-        let start = Start { setting: &self.setting, plugin: &self.plugin, limits: self.limits, secrets: call.secrets, http: call.http };
+        let start = Start { setting: &self.setting, plugin: &self.plugin, limits: self.limits, secrets: &self.secrets, http: call.http };
         match start.run(&self.source, effects, call.stderr).await {
             Ok(connection) => {
                 let connection = Arc::new(connection);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::Method;
-use remit_core::grant::Denial;
+use remit_core::{grant::Denial, secret::Place};
 use url::Url;
 use wasmtime_wasi_http::Error;
 
@@ -32,6 +32,11 @@ impl Asked {
     /// Records a refusal that no grant can lift.
     pub(super) fn forbid(&self, reason: impl Into<String>, error: Error) -> Error {
         self.deny(Denial::forbidden(&self.plugin, "http", &self.request, reason), error)
+    }
+
+    /// The denial of a request whose secret is not given.
+    pub(super) fn without_secret(&self, name: &str, place: Place<'_>, reason: impl Into<String>) -> Denial {
+        Denial::secret(&self.plugin, "http", &self.request, name, place, reason)
     }
 
     /// Records that a bound of the grant was reached.

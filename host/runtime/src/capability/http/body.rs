@@ -12,11 +12,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::{
-    asked::Asked,
-    failure,
-    scrub::{Needles, Scrubber},
-};
+use super::{asked::Asked, failure};
+use crate::capability::scrub::{Needles, Scrubber};
 
 /// A count of bytes that must not pass the `max_bytes` of a grant.
 struct Budget {

@@ -17,8 +17,8 @@ use super::{
     failure,
     gateway::Gateway,
     plan::{Plan, Route},
-    scrub::Needles,
 };
+use crate::capability::scrub::Needles;
 
 /// What moves the bytes while the body is read; dropping it closes the connection.
 pub(super) type Driver = Box<dyn Future<Output = Result<(), Error>> + Send>;

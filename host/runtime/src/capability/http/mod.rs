@@ -20,7 +20,6 @@ mod failure;
 mod gateway;
 mod link;
 mod plan;
-mod scrub;
 mod secret;
 mod target;
 
@@ -39,7 +38,6 @@ use wasmtime_wasi_http::{
 pub use direct::{Answer as DirectAnswer, Destination, Failure as DirectFailure};
 pub use gateway::{Gateway, GatewayOptions, Resolve, SystemResolver};
 pub use link::link;
-pub use scrub::Needles;
 
 use super::{Call, CallState};
 use exchange::Answer;

@@ -16,11 +16,10 @@ use super::{
     asked::Asked,
     belongs_to_host,
     body::RequestBody,
-    scrub::Needles,
     secret,
     target::{self, Target},
 };
-use crate::capability::{Call, Rights, call::now};
+use crate::capability::{Call, Rights, call::now, scrub::Needles};
 
 /// The header that names a request's effect, so that the other side can recognise a repetition.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -113,7 +112,7 @@ pub(super) fn plan(egress: &Egress, request: Request<WasiBody>, options: Request
     })?;
     let mut wire = target.url.clone();
     let needles = match &grant.secret {
-        Some(rule) => secret::attach(rule, call.services.secrets.as_ref(), &asked, &mut wire, &mut headers)?,
+        Some(rule) => secret::attach(rule, call, &asked, &mut wire, &mut headers)?,
         None => Needles::default(),
     };
     add_idempotency_key(egress, &method, &mut headers)?;

@@ -3,41 +3,35 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use remit_core::{
     grant::{FieldTarget, SecretUse},
-    secret::{ExposeSecret as _, SecretSource},
+    secret::{ExposeSecret as _, Place, Wanted},
 };
 use secrecy::zeroize::Zeroizing;
 use url::Url;
 use wasmtime_wasi_http::Error;
 
-use super::{asked::Asked, scrub::Needles};
-use crate::services::EnvSecrets;
+use super::asked::Asked;
+use crate::{
+    capability::{Call, scrub::Needles},
+    secrets,
+};
 
-/// Puts the secret that `rule` names into `headers` or into the query of `wire`, and says what to mask in the response.
+/// Puts the secret that `rule` names into `headers` or into the query of `wire`, and says what to mask in the response. From then on
+/// it is masked in all that the call gives, too.
 ///
 /// A request that already has the field, or any `authorization`, is refused: the guest would choose who it acts as (N13). The
 /// response is asked for uncompressed, since a compressed secret could not be found.
 ///
 /// # Errors
-/// `HttpRequestDenied`, with a recorded denial, when the guest set the field itself, or the secret is not set or does not fit.
-pub(super) fn attach(
-    rule: &SecretUse,
-    source: &dyn SecretSource,
-    asked: &Asked,
-    wire: &mut Url,
-    headers: &mut HeaderMap,
-) -> Result<Needles, Error> {
+/// `HttpRequestDenied`, with a recorded denial, when the guest set the field itself, or the secret is not set, may not go
+/// to that URL, cannot be read or does not fit.
+pub(super) fn attach(rule: &SecretUse, call: &Call, asked: &Asked, wire: &mut Url, headers: &mut HeaderMap) -> Result<Needles, Error> {
     refuse_own(rule, asked, wire, headers)?;
-    let value = source.secret(&rule.name).map_err(|error| {
-        tracing::error!(secret = rule.name, %error, internal = error.internal, "a secret could not be read");
-        Error::InternalError(None)
-    })?;
-    let Some(value) = value.filter(|value| !value.expose_secret().is_empty()) else {
-        return Err(asked.forbid(
-            format!("the secret `{}` is not set; set `{}`", rule.name, EnvSecrets::variable(&rule.name)),
-            Error::HttpRequestDenied,
-        ));
-    };
+    let (project, principal, place) = (call.project.as_str(), &call.context.principal, Place::Url(wire));
+    let wanted = Wanted { name: &rule.name, project, principal, place };
+    let value = secrets::ask(call.services.secrets.as_ref(), &wanted)
+        .map_err(|refusal| asked.deny(asked.without_secret(&rule.name, place, refusal.message), Error::HttpRequestDenied))?;
     let value = value.expose_secret();
+    call.masks.add(value);
     let field = Zeroizing::new(rule.format.replacen("{}", value, 1));
     match &rule.target {
         FieldTarget::Header(name) => {

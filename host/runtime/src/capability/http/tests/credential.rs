@@ -5,13 +5,11 @@ use remit_core::grant::{FieldTarget, Rule};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::{
-    super::{
-        plan::plan,
-        scrub::{Needles, Scrubber},
-    },
+    super::plan::plan,
     server::{Reply, Server},
     setup::{Setup, assert_ok, denied, get, send, undenied},
 };
+use crate::capability::scrub::{Needles, Scrubber};
 
 const SECRET: &str = "s3cr3t/+value";
 
@@ -76,16 +74,49 @@ async fn n13_a_guest_may_not_take_the_place_of_the_secret() {
 
 #[tokio::test]
 async fn n13_a_secret_that_is_not_set_or_does_not_fit_is_named() {
-    for (value, says) in [(None, "`REMIT_SECRET_GIT_HUB`"), (Some(""), "`REMIT_SECRET_GIT_HUB`"), (Some("two\nlines"), "line breaks")] {
+    for (value, rule, says) in
+        [(None, Rule::Secret, "is not set"), (Some(""), Rule::Secret, "is not set"), (Some("two\nlines"), Rule::Forbidden, "line breaks")]
+    {
         let mut setup = bearer("GET http://api.test/");
         setup.secrets = value.map(|value| ("git-hub".to_owned(), value.to_owned())).into_iter().collect();
         let egress = setup.egress();
         let refused = send(&egress, get("http://api.test/")).await;
         assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{refused:?}");
-        let (rule, reason) = denied(&egress);
-        assert_eq!(rule, Rule::Forbidden);
-        assert!(reason.contains("`git-hub`") && reason.contains(says), "{reason}");
+        let denials = egress.call.denials.take();
+        let [denial] = &denials[..] else { panic!("{denials:?}") };
+        assert_eq!(denial.rule, rule);
+        assert!(denial.reason.contains("`git-hub`") && denial.reason.contains(says), "{denial}");
+        let fix = (rule == Rule::Secret).then(|| "remit secret set git-hub --for http://api.test".to_owned());
+        assert_eq!(denial.command(), fix);
     }
+}
+
+/// M22: a grant that names a secret for a place that it is not bound to does not get it, whatever the file says.
+#[tokio::test]
+async fn m22_a_secret_goes_nowhere_that_it_is_not_bound_to() {
+    let server = Server::start(Reply::Echo).await;
+    let url = server.url("127.0.0.1", "/team/a");
+    let origin = url.trim_end_matches("/team/a");
+    let to = |bound: &str| {
+        let mut setup = bearer(&format!("GET {url}"));
+        setup.bound = Some(bound.parse().unwrap());
+        setup.egress()
+    };
+    for bound in ["https://api.example.com", "plugin:fetch", &format!("{origin}/team"), &origin.replace("http:", "https:")] {
+        let egress = to(bound);
+        let refused = send(&egress, get(&url)).await;
+        assert!(matches!(refused, Err(Error::HttpRequestDenied)), "{refused:?}");
+        let (rule, reason) = denied(&egress);
+        assert_eq!(rule, Rule::Secret);
+        assert!(reason.contains("bound to other destinations"), "{reason}");
+    }
+    assert_eq!(server.seen(), Vec::<String>::new(), "nothing was sent");
+    for bound in [origin, &format!("{origin}/team/*")] {
+        let egress = to(bound);
+        assert_ok(&send(&egress, get(&url)).await.unwrap());
+        undenied(&egress);
+    }
+    assert!(server.seen().iter().all(|sent| sent.contains(SECRET)), "the twin");
 }
 
 #[tokio::test]
@@ -147,6 +178,13 @@ fn n13_the_forms_that_servers_echo_are_masked() {
     assert_eq!(forms("user:pass word", &format!("[{}]", STANDARD.encode("user:pass word"))), "[=]");
     assert_eq!(forms("user:pass word", "[user%3Apass%20word] [user%3apass+word]"), "[] []");
     assert_eq!(forms("??>>", "[Pz8+Pg==] [Pz8-Pg]"), "[==] []", "both alphabets of base64");
+    assert_eq!(forms("päß\"/1", "[p\\u00e4\\u00df\\\"/1] [päß\\\"\\/1]"), "[] []", "JSON in ASCII, and with its slashes escaped");
+    assert_eq!(forms("Sesame", "[536573616d65] [536573616D65]"), "[] []");
+    for (before, after) in [("", ""), ("a", "b"), ("ab", "c"), ("ada:", "\n"), ("{\"t\":\"", "\"}")] {
+        let told = STANDARD.encode(format!("{before}open-sesame-now{after}"));
+        let left = forms("open-sesame-now", &told);
+        assert!(left.len() <= told.len() - 17, "as a part of a longer text: {told} {left}");
+    }
     let basic = STANDARD.encode("ada:passphrase");
     assert_eq!(forms(&basic, &format!("[{basic}] [ada:passphrase] [passphrase]")), "[] [] []");
 }

@@ -21,13 +21,13 @@ use remit_core::{
     identity::{Context, Role},
     label::{Label, Labels},
     plugin::Effect,
-    secret::{SecretSource, SecretString},
+    secret::{Destination, Found, SecretSource, SecretString, Wanted},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::super::{Egress, Gateway, GatewayOptions, Resolve};
 use crate::{
-    capability::{Call, Denials, Rights, Seen, Services, call::now, tools::Dispatch},
+    capability::{Call, Denials, Rights, Seen, Services, call::now, scrub::Masks, tools::Dispatch},
     services::{MemoryKv, NoAudit, SystemClock},
 };
 
@@ -57,11 +57,19 @@ impl Resolve for Names {
     }
 }
 
-struct Secrets(BTreeMap<String, String>);
+struct Secrets {
+    values: BTreeMap<String, String>,
+    /// Where they may go, where that is not everywhere.
+    bound: Option<Destination>,
+}
 
 impl SecretSource for Secrets {
-    fn secret(&self, name: &str) -> remit_core::Result<Option<SecretString>> {
-        Ok(self.0.get(name).map(|value| SecretString::from(value.as_str())))
+    fn secret(&self, wanted: &Wanted<'_>) -> remit_core::Result<Found> {
+        assert_eq!((wanted.project, wanted.principal.to_string().as_str()), ("test", "user:ada"));
+        if !self.bound.iter().all(|bound| bound.admits(wanted.place)) {
+            return Ok(Found::Elsewhere);
+        }
+        Ok(self.values.get(wanted.name).map_or(Found::Unset, |value| Found::Value(SecretString::from(value.as_str()))))
     }
 }
 
@@ -79,6 +87,7 @@ pub(super) struct Setup {
     pub(super) http: Vec<Http>,
     pub(super) effect: Effect,
     pub(super) secrets: BTreeMap<String, String>,
+    pub(super) bound: Option<Destination>,
     pub(super) key: Option<String>,
     pub(super) call_ms: u64,
     pub(super) names: Arc<Names>,
@@ -96,6 +105,7 @@ impl Setup {
             http,
             effect: Effect::Once,
             secrets: BTreeMap::new(),
+            bound: None,
             key: None,
             call_ms: 600_000,
             names,
@@ -150,7 +160,7 @@ impl Setup {
         let services = Services {
             outside: None,
             audit: Arc::new(NoAudit),
-            secrets: Arc::new(Secrets(self.secrets.clone())),
+            secrets: Arc::new(Secrets { values: self.secrets.clone(), bound: self.bound.clone() }),
             sessions: None,
             components: None,
             kv: Arc::new(MemoryKv::default()),
@@ -183,6 +193,7 @@ impl Setup {
             rights: Arc::new(Rights { resolved, mounts: Vec::new() }),
             denials: Denials::default(),
             seen: Arc::new(Seen::new("fetch/get".to_owned(), self.before.clone(), Default::default())),
+            masks: Masks::default(),
             deadline: now() + Duration::from_millis(self.call_ms),
             services: Arc::new(services),
             events: None,

@@ -1,6 +1,10 @@
-//! A secret's value never reaches a guest: what comes back is searched for it, in the forms that servers echo (N13).
+//! A secret's value never reaches a guest: what comes back is searched for it, in the forms that servers echo (N13). What a guest gives is
+//! searched for the same forms, since it may have been sent another one and undone it (M22).
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use base64::{
     Engine as _,
@@ -14,7 +18,37 @@ use url::form_urlencoded;
 /// What a masked byte becomes. Masking keeps lengths, so `content-length` and ranges stay true.
 const MASK: u8 = b'*';
 
-/// The texts that are masked in what comes back.
+/// Shortest part of a text in base64 that is taken for a secret: a shorter one stands in other texts too.
+const INSIDE_MIN_CHARS: usize = 8;
+
+/// The secrets that were attached during one call, shared by all that has to be without them.
+#[derive(Clone, Default)]
+pub struct Masks(Arc<Mutex<Needles>>);
+
+impl Masks {
+    /// Masks `value` from now on.
+    pub fn add(&self, value: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).add_secret(value);
+    }
+
+    /// `text` without them.
+    pub fn scrub(&self, text: String) -> String {
+        let needles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if needles.is_empty() { text } else { needles.scrub(&text) }
+    }
+
+    /// `bytes` without them.
+    pub fn scrub_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).scrub_whole(bytes)
+    }
+
+    /// Whether none was attached.
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// The texts that are masked.
 #[derive(Default)]
 pub struct Needles {
     forms: Vec<Zeroizing<Vec<u8>>>,
@@ -23,15 +57,15 @@ pub struct Needles {
 }
 
 impl Needles {
-    /// `value` itself, in base64 (both alphabets), percent-encoded, as a JSON string; and, when it is base64 of `user:password` as for
-    /// Basic authentication, what it stands for.
-    pub(super) fn of(value: &str) -> Self {
+    /// The forms of `value`.
+    pub fn of(value: &str) -> Self {
         let mut needles = Self::default();
         needles.add_secret(value);
         needles
     }
 
-    /// Adds the forms of another one.
+    /// Adds the forms of another one: itself, in base64 (both alphabets, and as a part of a longer text), percent-encoded, as a JSON
+    /// string, in hexadecimal; and, when it is base64 of `user:password` as for Basic authentication, the forms of what it stands for.
     pub fn add_secret(&mut self, value: &str) {
         self.add_forms(value);
         if let Some(decoded) = STANDARD.decode(value).ok().map(Zeroizing::new).as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok())
@@ -50,9 +84,29 @@ impl Needles {
         }
         self.add(STANDARD_NO_PAD.encode(value));
         self.add(URL_SAFE_NO_PAD.encode(value));
-        let json = serde_json::Value::from(value).to_string();
-        self.add(json.get(1..json.len() - 1).unwrap_or_default().to_owned());
+        (0..3).for_each(|before| self.add_inside(value.as_bytes(), before));
+        let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.add(hex.to_ascii_uppercase());
+        self.add(hex);
+        let json = Zeroizing::new(serde_json::Value::from(value).to_string());
+        let json = json.get(1..json.len() - 1).unwrap_or_default();
+        for json in [ascii_json(json), json.to_owned()] {
+            self.add(json.replace('/', "\\/"));
+            self.add(json);
+        }
         self.add(value.to_owned());
+    }
+
+    /// What base64 makes of `value` behind `before` other bytes (of three) and before any: the characters that it alone decides.
+    fn add_inside(&mut self, value: &[u8], before: usize) {
+        let padded = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
+        let (start, end) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
+        for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
+            let text = Zeroizing::new(engine.encode(&*padded));
+            if let Some(inside) = text.get(start..end).filter(|inside| inside.len() >= INSIDE_MIN_CHARS) {
+                self.add(inside.to_owned());
+            }
+        }
     }
 
     fn add(&mut self, form: String) {
@@ -64,12 +118,12 @@ impl Needles {
     }
 
     /// Whether there is nothing to mask.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.forms.is_empty()
     }
 
     /// Masks the values of `headers`; a header whose very name holds a secret is removed.
-    pub(super) fn scrub_headers(&self, headers: &mut HeaderMap) {
+    pub(crate) fn scrub_headers(&self, headers: &mut HeaderMap) {
         if self.is_empty() {
             return;
         }
@@ -152,31 +206,38 @@ impl Window {
 }
 
 /// Masks secrets in a stream, across the borders of its chunks.
-pub(super) struct Scrubber {
+pub(crate) struct Scrubber {
     needles: Needles,
     window: Window,
 }
 
 impl Scrubber {
     /// A scrubber of `needles`.
-    pub(super) fn new(needles: Needles) -> Self {
+    pub(crate) fn new(needles: Needles) -> Self {
         Self { needles, window: Window::default() }
     }
 
     /// Takes the next chunk; gives back what may be passed on, which may be nothing yet.
-    pub(super) fn push(&mut self, chunk: Bytes) -> Bytes {
+    pub(crate) fn push(&mut self, chunk: Bytes) -> Bytes {
         if self.needles.is_empty() { chunk } else { self.window.push(&self.needles, &chunk).into() }
     }
 
     /// What was held back, at the end of the stream.
-    pub(super) fn finish(&mut self) -> Bytes {
+    pub(crate) fn finish(&mut self) -> Bytes {
         self.window.finish(&self.needles).into()
     }
 
     /// Masks the values of trailers.
-    pub(super) fn scrub_headers(&self, headers: &mut HeaderMap) {
+    pub(crate) fn scrub_headers(&self, headers: &mut HeaderMap) {
         self.needles.scrub_headers(headers);
     }
+}
+
+/// What stands in a JSON string, in ASCII alone.
+fn ascii_json(json: &str) -> String {
+    let mut units = [0; 2];
+    let escaped = |unit: &u16| format!("\\u{unit:04x}");
+    json.chars().map(|c| if c.is_ascii() { c.to_string() } else { c.encode_utf16(&mut units).iter().map(escaped).collect() }).collect()
 }
 
 /// `%2F` as `%2f`; everything else unchanged.

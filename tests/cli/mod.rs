@@ -7,6 +7,7 @@ mod inputs;
 mod labels;
 mod local;
 mod remove;
+mod review;
 mod reviewer;
 mod secrets;
 mod sessions;

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use remit_tests::{Shell, component};
 
-use super::project;
+use super::{project, sessions::check};
 
 #[test]
 fn a_granted_call_answers_and_a_refused_one_says_what_would_allow_it() {
@@ -68,11 +68,11 @@ fn what_others_approved_is_shown_and_asked_about() {
 #[test]
 fn review_shows_what_changed_and_check_writes_nothing() {
     let shell = project();
-    assert_snapshot!("review_unchanged", shell.transcript(&["review", "--check"]));
+    check("review_unchanged", shell.transcript(&["review", "--check"]).to_string());
     let wider = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file").replace("\"read\"", "\"write\"");
     let wider = if wider.contains("\"write\"") { wider } else { wider.replace("path = \"docs\"", "path = \"docs\", access = \"write\"") };
     shell.write("remit.toml", wider);
-    assert_snapshot!("review_grown", shell.transcript(&["review", "--check"]));
+    check("review_grown", shell.transcript(&["review", "--check"]).to_string());
     assert_eq!(shell.run(&["review", "--check"]).status.code(), Some(3), "check writes nothing");
     assert_eq!(shell.run(&["review", "--yes"]).status.code(), Some(0));
     assert_eq!(shell.run(&["review", "--check"]).status.code(), Some(0));

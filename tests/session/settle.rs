@@ -51,7 +51,7 @@ async fn begun(desk: &Desk, tool: &str) -> SessionId {
     let claim = desk.store.session_claim(session).await.unwrap();
     let (epoch, at) = (claim.row.epoch, claim.row.updated);
     let answer = Outcome::Input { by: "user:ada".parse().unwrap(), text: "x".to_owned() };
-    let bodies = [Body::End { op: 1, outcome: answer, labels: Default::default() }, Body::Call { op: 2, call: made }];
+    let bodies = [Body::end(1, answer), Body::Call { op: 2, call: made }];
     let lines = bodies.into_iter().zip(claim.row.next_seq..).map(|(body, seq)| Record { seq, at, body }.encode().unwrap());
     let append = Append { records: lines.collect(), ..Append::new(session, epoch, at, Status::Running) };
     desk.store.session_append(append).await.unwrap();

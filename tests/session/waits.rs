@@ -141,10 +141,7 @@ async fn a_turn_that_does_something_else_is_quarantined_and_nothing_is_done() {
     };
     let at = remit_core::clock::Timestamp(claim.row.updated.0);
     let by = "user:ada".parse().unwrap();
-    let bodies = [
-        Body::End { op: 0, outcome: remit_core::journal::Outcome::Input { by, text: "x".to_owned() }, labels: Default::default() },
-        Body::Call { op: 1, call: made },
-    ];
+    let bodies = [Body::end(0, remit_core::journal::Outcome::Input { by, text: "x".to_owned() }), Body::Call { op: 1, call: made }];
     let lines = bodies.into_iter().zip(claim.row.next_seq..).map(|(body, seq)| Record { seq, at, body }.encode().unwrap());
     let epoch = claim.row.epoch;
     let append = Append { records: lines.collect(), ..Append::new(session, epoch, at, Status::Running) };

@@ -8,6 +8,7 @@ mod output;
 mod outside;
 mod secrets;
 mod signals;
+mod signing;
 
 use std::process::ExitCode;
 

@@ -17,6 +17,7 @@ use remit_core::{
     plugin::{
         Definition, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
+        flag::{self, Flag, Seen},
         inspect::{Inspection, inspect, inspect_interface},
         lock::{Approval, Lock, LockedPlugin},
         section::{self, Section},
@@ -30,7 +31,7 @@ use remit_runtime::{
     services::{JsonLines, SystemClock},
 };
 
-use crate::{commands::Run, output, outside::Start};
+use crate::{commands::Run, output, outside::Start, signing::Signing};
 
 /// A component that was read and looked into, without running it.
 #[derive(Clone)]
@@ -58,6 +59,21 @@ impl Looked {
     /// What it declares: its own words, or else every capability that it imports.
     pub fn declared(&self) -> Declared {
         self.section.as_ref().map_or_else(|| self.inspection.unscoped(), |section| section.declared.clone())
+    }
+
+    /// What it imports without declaring it; one that declares nothing itself declares what it imports.
+    pub fn undeclared(&self) -> Vec<Flag> {
+        let Some(section) = &self.section else { return Vec::new() };
+        let imports = self.inspection.imports.iter().filter(|import| !import.ambient);
+        flag::undeclared(imports.filter_map(|import| Some((import.name.as_str(), import.capability?))), &declared_lines(&section.declared))
+    }
+
+    /// What deserves a second look of it as `plugin` of `project`, with these tools.
+    pub fn flags(&self, run: &Run, project: &OpenProject, plugin: &Plugin, tools: &[Definition]) -> Vec<Flag> {
+        let declared = self.declared();
+        let mut flags = self.undeclared();
+        flags.extend(flag::flags(run.seen(project, plugin, tools, Some(&declared))));
+        flags
     }
 
     /// What it offers, where that is known without running it.
@@ -93,6 +109,15 @@ impl Current {
     pub fn declared(&self) -> Declared {
         self.component.as_ref().map(Looked::declared).unwrap_or_default()
     }
+
+    /// What deserves a second look of what it is and is granted as `plugin` of `project`.
+    pub fn flags(&self, run: &Run, project: &OpenProject, plugin: &Plugin) -> Vec<Flag> {
+        let tools: Vec<Definition> = self.locked.tools.values().cloned().collect();
+        match &self.component {
+            Some(looked) => looked.flags(run, project, plugin, &tools),
+            None => flag::flags(run.seen(project, plugin, &tools, None)),
+        }
+    }
 }
 
 impl Run {
@@ -123,6 +148,16 @@ impl Run {
         let project = open(root, self.environment.home.as_deref()).map_err(opening)?;
         self.trusted().check(&project.pins)?;
         Ok(project)
+    }
+
+    fn seen<'a>(
+        &'a self,
+        project: &'a OpenProject,
+        plugin: &'a Plugin,
+        tools: &'a [Definition],
+        declared: Option<&'a Declared>,
+    ) -> Seen<'a> {
+        Seen { plugin, declared, tools, root: &project.root, home: self.environment.user.as_deref() }
     }
 
     /// Whom this user trusts.
@@ -192,6 +227,8 @@ impl Run {
             imports: looked.inspection.imports.iter().filter(|import| !import.ambient).map(|import| import.name.clone()).collect(),
             declared: declared_lines(&looked.declared()),
             granted: plugin.granted_lines(),
+            ask: plugin.ask.iter().cloned().collect(),
+            limits: plugin.limits,
             tools: definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals: Vec::new(),
         };
@@ -209,11 +246,11 @@ impl Run {
             return self.approved_outside(project, plugin);
         }
         let artefact = project.artefact(plugin)?;
-        let granted = plugin.granted_lines();
         let lock = project.lock.clone().unwrap_or_default();
-        let source = plugin.source.to_string();
-        let (locked, bytes) = match lock.admits(&plugin.name, &source, artefact.digest, &granted) {
+        let (locked, bytes) = match lock.admits(&project.project, plugin, artefact.digest) {
             Ok(locked) => (locked.clone(), artefact.bytes.into()),
+            // Nobody signs what a lock would become by itself.
+            Err(refusal) if !project.project.signers.is_empty() => return Err(refusal.into()),
             Err(refusal) => {
                 // The lock is everybody's: what only this user takes away is not written into it.
                 let shared = project.as_written();
@@ -221,7 +258,7 @@ impl Run {
                 match relock(&plugin.source, lock.plugins.get(&plugin.name), &current.locked) {
                     Relock::Unchanged => {}
                     Relock::Automatic(changes) => {
-                        self.approve(project, lock, vec![(plugin.name.clone(), current.clone())], "relock", None)?;
+                        self.approve(project, lock, vec![(plugin.name.clone(), current.clone())], Door::of("relock"), None)?;
                         changes.list.iter().for_each(|change| output::note(&format!("relocked `{}`: {change}", plugin.name)));
                     }
                     Relock::NeedsReview(_) => return Err(refusal.into()),
@@ -257,7 +294,7 @@ impl Run {
         project: &OpenProject,
         mut lock: Lock,
         approved: Vec<(PluginName, Current)>,
-        via: &str,
+        door: Door<'_>,
         manifest: Option<&str>,
     ) -> anyhow::Result<()> {
         for (name, Current { component, locked: mut plugin, .. }) in approved {
@@ -265,11 +302,36 @@ impl Run {
                 project.state.keep_component(&looked.bytes)?;
             }
             plugin.approvals = lock.plugins.get(&name).map(|old| old.approvals.clone()).unwrap_or_default();
-            plugin.approvals.push(Approval { by: self.environment.principal.clone(), via: via.to_owned(), at: SystemClock.now() });
+            let (by, via) = (self.environment.principal.clone(), door.via.to_owned());
+            let mut approval = Approval { by, via, at: SystemClock.now(), signature: None };
+            match door.signing {
+                Some(signing) => approval.signature = Some(signing.sign(&project.project, &name, &plugin, &approval)?),
+                None if !project.project.signers.is_empty() => {
+                    output::note(&format!("`{name}` is not loaded until its approval is signed: remit review --sign KEYFILE"));
+                }
+                None => {}
+            }
+            plugin.approvals.push(approval);
             lock.plugins.insert(name, plugin);
         }
         let pins = project.save(manifest, &lock).map_err(opening)?;
         Ok(self.trusted().trust(&pins)?)
+    }
+}
+
+/// How an approval was given.
+#[derive(Clone, Copy)]
+pub struct Door<'a> {
+    /// The command, or `relock`.
+    pub via: &'a str,
+    /// What signs it.
+    pub signing: Option<&'a Signing>,
+}
+
+impl<'a> Door<'a> {
+    /// A command that signs nothing.
+    pub fn of(via: &'a str) -> Self {
+        Self { via, signing: None }
     }
 }
 

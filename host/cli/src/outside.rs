@@ -68,6 +68,8 @@ impl Run {
             imports: Default::default(),
             declared: Default::default(),
             granted: plugin.granted_lines(),
+            ask: plugin.ask.iter().cloned().collect(),
+            limits: plugin.limits,
             tools,
             approvals: Vec::new(),
         };
@@ -116,7 +118,7 @@ impl Run {
         let source = project.outside(plugin)?;
         let (_, digest) = source.outside().ok_or_else(|| Error::host("a component was taken for an outside server", &plugin.name))?;
         let lock = project.lock.clone().unwrap_or_default();
-        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), digest, &plugin.granted_lines())?;
+        let locked = lock.admits(&project.project, plugin, digest)?;
         Ok(remit_runtime::Plugin {
             name: plugin.name.clone(),
             source,

@@ -358,6 +358,16 @@ pub const MCP_COMPLETIONS_MAX: usize = 100;
 pub const MCP_URI_MAX_BYTES: usize = 4 * KIB as usize;
 /// Resources that one client may want to be told of (M14).
 pub const MCP_SUBSCRIPTIONS_MAX: usize = 256;
+/// Keys of `[review] signers` in `remit.toml`: each is tried on each approval (C2).
+pub const SIGNERS_MAX: usize = 64;
+/// The file of a key that signs approvals; minisign writes two lines (C2).
+pub const SIGNING_KEY_MAX_BYTES: u64 = 4 * KIB;
+/// A signature on an approval, with its comments; a lock keeps one for each approval (C2).
+pub const SIGNATURE_MAX_BYTES: usize = 2 * KIB as usize;
+/// Requests that a call's record in a journal names as used (R5).
+pub const USES_MAX: usize = 64;
+/// One of them, in words (R5).
+pub const USE_MAX_BYTES: usize = 512;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 
@@ -393,6 +403,11 @@ impl CallLimits {
     pub const DEADLINE_MAX_MS: u64 = 3_600_000;
     /// Largest `output_kib`.
     pub const OUTPUT_MAX_KIB: u32 = 65_536;
+
+    /// Whether none of them is higher than in `other`.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.memory_mib <= other.memory_mib && self.deadline_ms <= other.deadline_ms && self.output_kib <= other.output_kib
+    }
 
     /// Bytes of memory and tables.
     pub fn memory_bytes(&self) -> usize {

@@ -97,11 +97,7 @@ fn append(row: &SessionRow, records: Vec<Line>) -> Append {
 /// A record such as the result of a call is.
 fn line(seq: u64) -> Line {
     let output = serde_json::json!({"content": [{"type": "text", "text": "a result of a usual length: ".repeat(8)}]});
-    let body = remit_core::journal::Body::End {
-        op: 7,
-        outcome: Outcome::Output { output: output.to_string(), kept: None },
-        labels: Default::default(),
-    };
+    let body = remit_core::journal::Body::end(7, Outcome::Output { output: output.to_string(), kept: None });
     Record { seq, at: Timestamp(seq), body }.encode().expect("a line")
 }
 

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::{
     Exit,
     commands::build::Goal,
-    opened::{crates, opening},
+    opened::{Door, crates, opening},
     output::{self, BAD, DIM, GOOD, HEAD},
     outside::Start,
 };
@@ -96,7 +96,7 @@ impl super::Run {
         for plugin in project.project.plugins.values() {
             approved.push((plugin.name.clone(), self.current(&project, plugin, None, Start::Never)?));
         }
-        self.approve(&project, Default::default(), approved, "demo", None)?;
+        self.approve(&project, Default::default(), approved, Door::of("demo"), None)?;
         let project = open(folder, None).map_err(opening)?;
         project.project.plugins.values().map(|plugin| self.approved(&project, plugin)).collect()
     }

@@ -9,6 +9,7 @@ use remit_core::{
     plugin::{
         Kind, PluginName,
         diff::{Changes, diff, removal},
+        flag::Flag,
         inspect::inspect_interface,
     },
     project::{Plugin, Project},
@@ -16,7 +17,14 @@ use remit_core::{
 use remit_runtime::project::{MANIFEST_FILE, OpenProject};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::{Exit, commands::build::Goal, opened, output, outside::Start};
+use super::review_show::{print_change, print_flag};
+use crate::{
+    Exit,
+    commands::build::Goal,
+    opened::{self, Door},
+    output,
+    outside::Start,
+};
 
 /// Add a plugin to the project; makes `remit.toml` where there is none
 ///
@@ -147,12 +155,12 @@ impl super::Run {
         let plugin = project.plugin(&arguments.plugin)?;
         let mut document = document(&project)?;
         section_of(&mut document, plugin.table())?.remove(plugin.name.as_str());
-        if !self.agreed(&plugin.name, &removal(plugin), arguments.yes)? {
+        if !self.agreed(&plugin.name, &removal(plugin), &[], arguments.yes)? {
             return Ok(Exit::Denied);
         }
         let mut lock = project.lock.clone().unwrap_or_default();
         lock.plugins.remove(&plugin.name);
-        self.approve(&project, lock, Vec::new(), "remove", Some(&document.to_string()))?;
+        self.approve(&project, lock, Vec::new(), Door::of("remove"), Some(&document.to_string()))?;
         Ok(Exit::Done)
     }
 
@@ -195,21 +203,25 @@ impl super::Run {
         let changed = OpenProject { project: Project::parse(MANIFEST_FILE, text.as_bytes())?, ..project.clone() };
         let lock = project.lock.clone().unwrap_or_default();
         let start = if yes { Start::Yes } else { Start::Ask };
-        let current = self.current(&changed, changed.plugin(name.as_str())?, lock.plugins.get(name), start)?;
-        if !self.agreed(name, &diff(lock.plugins.get(name), &current.locked), yes)? {
+        let plugin = changed.plugin(name.as_str())?;
+        let current = self.current(&changed, plugin, lock.plugins.get(name), start)?;
+        let known = project.project.plugins.get(name).map(|before| current.flags(self, project, before)).unwrap_or_default();
+        let flags: Vec<Flag> = current.flags(self, &changed, plugin).into_iter().filter(|flag| !known.contains(flag)).collect();
+        if !self.agreed(name, &diff(lock.plugins.get(name), &current.locked), &flags, yes)? {
             return Ok(Exit::Denied);
         }
-        self.approve(project, lock, vec![(name.clone(), current)], via, Some(&text))?;
+        self.approve(project, lock, vec![(name.clone(), current)], Door::of(via), Some(&text))?;
         Ok(Exit::Done)
     }
 
-    /// Shows `changes` of a plugin and asks whether to write them.
-    fn agreed(&self, name: &PluginName, changes: &Changes, yes: bool) -> anyhow::Result<bool> {
+    /// Shows `changes` of a plugin, and what of them deserves a second look, and asks whether to write them.
+    fn agreed(&self, name: &PluginName, changes: &Changes, flags: &[Flag], yes: bool) -> anyhow::Result<bool> {
         if self.global.json {
             let lines: Vec<_> = changes.list.iter().map(ToString::to_string).collect();
-            output::json(&serde_json::json!({ "plugin": name.as_str(), "changes": lines }));
+            output::json(&serde_json::json!({ "plugin": name.as_str(), "changes": lines, "flags": flags }));
         } else {
-            changes.list.iter().for_each(super::review::print_change);
+            changes.list.iter().for_each(print_change);
+            flags.iter().for_each(print_flag);
         }
         let agreed = super::confirm("Write this to `remit.toml` and `remit.lock`?", yes)?;
         if !agreed {

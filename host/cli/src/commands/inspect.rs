@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use remit_core::{
-    plugin::{Definition, Kind, declared_lines, granted_lines, text::visible},
+    plugin::{Definition, Kind, declared_lines, flag::Flag, granted_lines, text::visible},
     project::Plugin,
 };
 use remit_runtime::{plugin::Source, project::OpenProject};
 use remit_server::mcp::shape;
 use serde_json::{Value, json};
 
-use super::call::is_path;
+use super::{call::is_path, review_show::print_flag};
 use crate::{
     Exit,
     opened::{Looked, read_component},
@@ -34,31 +34,33 @@ struct Report {
     reference: String,
     declared: Vec<String>,
     granted: Vec<String>,
-    /// Capabilities that it imports without declaring them.
-    undeclared: Vec<String>,
     /// Capabilities that it declares and is not granted.
     lacking: Vec<String>,
-    /// Capabilities that it is granted and does not declare.
-    unused: Vec<String>,
     /// The secrets that its grants name, and how it stands with them.
     secrets: Vec<(String, State)>,
+    /// What deserves a second look.
+    flags: Vec<Flag>,
 }
 
 impl super::Run {
     pub(super) fn inspect(&self, arguments: &Inspect) -> anyhow::Result<Exit> {
         let reference = &arguments.reference;
-        let (bytes, plugin, secrets) = if is_path(reference) {
-            (read_component(&self.environment.cwd.join(reference))?, None, Vec::new())
+        let report = if is_path(reference) {
+            let looked = Looked::at(read_component(&self.environment.cwd.join(reference))?)?;
+            let flags = looked.undeclared();
+            Report::new(reference, looked, None, flags)
         } else {
             let project = self.open()?;
-            let plugin = project.plugin(reference)?.clone();
+            let plugin = project.plugin(reference)?;
             if plugin.is_outside() {
-                return self.inspect_outside(&project, &plugin);
+                return self.inspect_outside(&project, plugin);
             }
-            let secrets = self.secret_states(&project, &plugin, None);
-            (project.artefact(&plugin)?.bytes, Some(plugin), secrets)
+            let looked = Looked::at(project.artefact(plugin)?.bytes)?;
+            let tools = looked.definitions(&plugin.effects).unwrap_or_default();
+            let flags = looked.flags(self, &project, plugin, &tools);
+            let secrets = self.secret_states(&project, plugin, None);
+            Report { secrets, ..Report::new(reference, looked, Some(plugin), flags) }
         };
-        let report = Report { secrets, ..Report::new(reference, Looked::at(bytes)?, plugin.as_ref()) };
         if self.global.json {
             output::json(&report.json());
         } else {
@@ -118,21 +120,18 @@ fn capabilities(lines: &[String]) -> BTreeSet<&str> {
 }
 
 impl Report {
-    fn new(reference: &str, looked: Looked, plugin: Option<&Plugin>) -> Self {
+    fn new(reference: &str, looked: Looked, plugin: Option<&Plugin>, flags: Vec<Flag>) -> Self {
         let declared: Vec<String> = declared_lines(&looked.declared()).into_iter().collect();
         let granted: Vec<String> = plugin.map(|plugin| granted_lines(&plugin.grants).into_iter().collect()).unwrap_or_default();
         let imported: BTreeSet<&str> =
             looked.inspection.imports.iter().filter(|import| !import.ambient).filter_map(|import| import.capability).collect();
         let asked = capabilities(&declared);
         let has = capabilities(&granted);
-        let owned = |names: Vec<&&str>| names.into_iter().map(|name| (*name).to_owned()).collect();
-        let undeclared = if looked.section.is_some() { owned(imported.difference(&asked).collect()) } else { Vec::new() };
         // Without a manifest it asks for whatever it imports, and every component for its environment: that is no wish of its author's.
         let wanted = if looked.section.is_some() { &asked } else { &imported };
-        let lacking = owned(wanted.difference(&has).collect());
-        let unused = owned(has.difference(&asked).collect());
+        let lacking = wanted.difference(&has).map(|name| (*name).to_owned()).collect();
         let (reference, secrets) = (reference.to_owned(), Vec::new());
-        Self { reference, declared: declared.clone(), granted: granted.clone(), undeclared, lacking, unused, secrets, looked }
+        Self { reference, declared: declared.clone(), granted: granted.clone(), lacking, secrets, flags, looked }
     }
 
     fn json(&self) -> serde_json::Value {
@@ -156,9 +155,8 @@ impl Report {
             "declared": self.declared,
             "granted": self.granted,
             "lacking": self.lacking,
-            "undeclared": self.undeclared,
-            "unused": self.unused,
             "secrets": states_json(&self.secrets),
+            "flags": self.flags,
         })
     }
 
@@ -185,9 +183,10 @@ impl Report {
         list("declares", &self.declared, &unwritten);
         list("is granted", &self.granted, "");
         print_secrets(&self.secrets);
-        warn("imports without declaring", &self.undeclared, "the host denies them");
-        warn("lacks", &self.lacking, "declared, not granted: see `remit grant`");
-        warn("is granted in vain", &self.unused, "granted, not declared: without effect");
+        if !self.lacking.is_empty() {
+            output::line(&format!("{WARN}lacks{WARN:#}  {} (declared, not granted: see `remit grant`)", self.lacking.join(", ")));
+        }
+        self.flags.iter().for_each(print_flag);
     }
 
     fn print_tools(&self) {
@@ -219,11 +218,5 @@ fn list(title: &str, lines: &[String], also: &str) {
     lines.iter().for_each(|line| output::line(&format!("  {}", visible(line, 300))));
     if !also.is_empty() {
         output::line(&format!("  {also}"));
-    }
-}
-
-fn warn(title: &str, names: &[String], why: &str) {
-    if !names.is_empty() {
-        output::line(&format!("{WARN}{title}{WARN:#}  {} ({why})", names.join(", ")));
     }
 }

@@ -22,14 +22,16 @@ use super::session_show::when;
 use crate::{
     Exit,
     output::{self, BAD, DIM, GOOD, HEAD, WARN},
+    signing,
 };
 
-/// Make keys that let clients in over HTTP, look at them, take them back
+/// Make keys that let clients in over HTTP, look at them, take them back; make a key that signs approvals
 #[derive(Debug, clap::Subcommand)]
 pub enum Key {
     Create(Create),
     List,
     Revoke(Revoke),
+    Signing(Signing),
 }
 
 /// Make a key; it is shown this once
@@ -66,13 +68,40 @@ pub struct Revoke {
     key: String,
 }
 
+/// Make a key that signs approvals, in the form of minisign; its public part is shown
+///
+/// Put the public part into `remit.toml`, below `[review]`, and sign with: remit review --sign FILE
+///
+/// Example: remit key signing ~/.minisign/remit.key
+#[derive(Debug, clap::Args)]
+pub struct Signing {
+    /// Where the secret key goes: a file that does not exist yet, best outside of the project
+    file: std::path::PathBuf,
+    /// Protect it with no password: for machines
+    #[arg(long)]
+    no_password: bool,
+}
+
 impl super::Run {
     pub(super) fn key(&self, command: &Key) -> anyhow::Result<Exit> {
         match command {
             Key::Create(arguments) => self.key_create(arguments),
             Key::List => self.key_list(),
             Key::Revoke(arguments) => self.key_revoke(arguments),
+            Key::Signing(arguments) => self.key_signing(arguments),
         }
+    }
+
+    fn key_signing(&self, arguments: &Signing) -> anyhow::Result<Exit> {
+        let public = signing::make(&self.environment.cwd.join(&arguments.file), !arguments.no_password)?;
+        if self.global.json {
+            output::json(&json!({ "file": arguments.file, "public": public }));
+        } else {
+            output::note(&format!("{GOOD}made{GOOD:#} {}", arguments.file.display()));
+            output::note(&format!("  for `{MANIFEST_FILE}`, below `[review]`: signers = [\"{public}\"]"));
+            output::line(&public);
+        }
+        Ok(Exit::Done)
     }
 
     fn key_create(&self, arguments: &Create) -> anyhow::Result<Exit> {

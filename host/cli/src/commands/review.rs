@@ -1,30 +1,48 @@
 //! `remit review`: what changed since it was approved, and a person's yes to it.
 
-use remit_core::plugin::{
-    Definition, PluginName,
-    diff::{Changes, Sign, diff},
-    lock::{Lock, LockedPlugin},
-    text::visible,
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use remit_core::{
+    Error,
+    plugin::{
+        PluginName,
+        diff::{Changes, diff},
+        flag::Flag,
+        lock::{Approval, Lock, LockedPlugin},
+        text::visible,
+    },
 };
 use remit_runtime::project::OpenProject;
+use remit_server::mcp::shape;
+use serde_json::{Value, json};
 
+use super::{
+    review_show::{print_change, print_definitions, print_flag, print_head},
+    session_show::when,
+};
 use crate::{
     Exit,
     error::with_hints,
-    opened::Current,
-    output::{self, BAD, DIM, GOOD, HEAD, WARN},
+    opened::{Current, Door},
+    output::{self, BAD, GOOD, HEAD, WARN},
     outside::{Start, known},
     secrets::{State, print_state, states_json},
+    signing::Signing,
 };
 
 /// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
 ///
-/// Shows, for each plugin, the difference to what was approved last: its component, tools, imports, declared and granted rights.
-/// Builds nothing. An outside server (`command`, `url`) is started or asked only when you say yes, to list its tools. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
+/// Shows, for each plugin, what it imports, declares and is granted, the difference to what was approved last, its new tools as a model
+/// will see them, and what deserves a second look (`!`), with something narrower where there is. Builds nothing. An outside server
+/// (`command`, `url`) is started or asked only when you say yes, to list its tools. With `--check`, writes nothing and ends with 3 when anything grew: for a pipeline.
 ///
 /// Examples:
 ///   remit review
 ///   remit review --check
+///   remit review --sign ~/.minisign/remit.key
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Review {
@@ -37,50 +55,79 @@ pub struct Review {
     /// Write nothing; end with 3 when anything grew
     #[arg(long)]
     check: bool,
+    /// Sign the approvals with this key of minisign, in a project whose `[review]` names signers
+    #[arg(long, value_name = "KEYFILE", conflicts_with = "check")]
+    sign: Option<PathBuf>,
+}
+
+/// What counts as approved, and whose approval has no signature that holds.
+struct Known {
+    lock: Lock,
+    unsigned: BTreeMap<PluginName, String>,
 }
 
 /// What a review found of one plugin.
 struct Found {
     name: PluginName,
-    state: Result<(Current, Changes), anyhow::Error>,
+    state: Result<Looked, anyhow::Error>,
     secrets: Vec<(String, State)>,
+}
+
+/// A plugin that could be looked at.
+struct Looked {
+    current: Current,
+    changes: Changes,
+    flags: Vec<Flag>,
 }
 
 impl super::Run {
     pub(super) fn review(&self, arguments: &Review) -> anyhow::Result<Exit> {
         let project = self.open()?.as_written();
         // A lock that this user did not write is somebody else's word: everything is shown, and asked about.
-        let known = arguments.check || self.trusted().knows_lock(&project.pins);
-        let lock = if known { project.lock.clone().unwrap_or_default() } else { Lock::default() };
+        let known = Known::of(&project, arguments.check || self.trusted().knows_lock(&project.pins));
+        let signing = arguments.sign.as_ref().map(|file| self.signing(&project, file)).transpose()?;
         let start = match (arguments.check, arguments.start) {
             (true, _) => Start::Never,
             (false, true) => Start::Yes,
             (false, false) => Start::Ask,
         };
-        let found: Vec<Found> = project.project.plugins.values().map(|plugin| self.find_changes(&project, plugin, &lock, start)).collect();
-        let gone: Vec<PluginName> = lock.plugins.keys().filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
+        let plugins = project.project.plugins.values();
+        let found: Vec<Found> = plugins.map(|plugin| self.find_changes(&project, plugin, &known.lock, start)).collect();
+        let locked = known.lock.plugins.keys();
+        let gone: Vec<PluginName> = locked.filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
         if self.global.json {
-            output::json(&as_json(&found, &gone));
+            let plugins: Vec<_> = found.iter().map(|found| found.json(&known)).collect();
+            output::json(&json!({ "plugins": plugins, "gone": gone.iter().map(PluginName::as_str).collect::<Vec<_>>() }));
         } else {
-            found.iter().for_each(|found| found.print(&lock));
+            found.iter().for_each(|found| found.print(&known));
             gone.iter().for_each(|name| output::line(&format!("{HEAD}{name}{HEAD:#}\n  - no longer in `remit.toml`")));
         }
         if arguments.check {
             return Ok(self.checked(&found));
         }
-        self.decide(&project, lock, found, &gone, arguments.yes)
+        self.decide(&project, known.lock, found, &gone, Door { via: "review", signing: signing.as_ref() }, arguments.yes)
+    }
+
+    /// The key that signs, opened before anything is shown.
+    fn signing(&self, project: &OpenProject, file: &Path) -> anyhow::Result<Signing> {
+        if project.project.signers.is_empty() {
+            let error = Error::invalid("nobody has to sign the approvals of this project");
+            return Err(error.hint("name who has to, in `remit.toml` below `[review]`: signers = [\"RW…\"]").into());
+        }
+        Signing::open(&self.environment.cwd.join(file), &project.project)
     }
 
     fn find_changes(&self, project: &OpenProject, plugin: &remit_core::project::Plugin, lock: &Lock, start: Start) -> Found {
         let state = self.current(project, plugin, known(Some(lock), plugin), start).map(|current| {
             let changes = diff(lock.plugins.get(&plugin.name), &current.locked);
-            (current, changes)
+            let flags = current.flags(self, project, plugin);
+            Looked { current, changes, flags }
         });
         Found { name: plugin.name.clone(), state, secrets: self.secret_states(project, plugin, None) }
     }
 
     fn checked(&self, found: &[Found]) -> Exit {
-        let grew = found.iter().any(|found| found.state.as_ref().is_ok_and(|(_, changes)| changes.grew()));
+        let grew = found.iter().any(|found| found.state.as_ref().is_ok_and(|looked| looked.changes.grew()));
         let broken = found.iter().any(|found| found.state.is_err());
         match (grew, broken) {
             (true, _) => Exit::Denied,
@@ -89,16 +136,28 @@ impl super::Run {
         }
     }
 
-    fn decide(&self, project: &OpenProject, mut lock: Lock, found: Vec<Found>, gone: &[PluginName], yes: bool) -> anyhow::Result<Exit> {
+    fn decide(
+        &self,
+        project: &OpenProject,
+        mut lock: Lock,
+        found: Vec<Found>,
+        gone: &[PluginName],
+        door: Door<'_>,
+        yes: bool,
+    ) -> anyhow::Result<Exit> {
         let mut approved = Vec::new();
         let mut left = 0;
         for found in found {
-            let Ok((current, changes)) = found.state else {
+            let Ok(Looked { current, changes, .. }) = found.state else {
                 left += 1;
                 continue;
             };
             if changes.is_empty() {
                 continue;
+            }
+            if door.signing.is_none() && !project.project.signers.is_empty() {
+                let error = Error::invalid(format!("the approval of `{}` has to be signed, so nothing was written", found.name));
+                return Err(error.hint("remit review --sign KEYFILE").into());
             }
             if super::confirm(&format!("Approve `{}` as shown?", found.name), yes)? {
                 approved.push((found.name, current));
@@ -109,7 +168,7 @@ impl super::Run {
         gone.iter().for_each(|name| drop(lock.plugins.remove(name)));
         let count = approved.len();
         if count > 0 || !gone.is_empty() || project.lock.is_none() || (left == 0 && self.trusted().check(&project.pins).is_err()) {
-            self.approve(project, lock, approved, "review", None)?;
+            self.approve(project, lock, approved, door, None)?;
         }
         let beside = if left > 0 { format!(", {left} left out") } else { String::new() };
         output::note(&format!("{GOOD}reviewed{GOOD:#}: {count} approved{beside}"));
@@ -117,63 +176,82 @@ impl super::Run {
     }
 }
 
+impl Known {
+    /// What of the lock of `project` counts: all of it or nothing, and no approval that has to be signed and is not.
+    fn of(project: &OpenProject, counts: bool) -> Self {
+        let mut lock = if counts { project.lock.clone().unwrap_or_default() } else { Lock::default() };
+        let mut unsigned = BTreeMap::new();
+        lock.plugins.retain(|name, locked| match locked.check_signed(&project.project, name) {
+            Ok(()) => true,
+            Err(error) => {
+                unsigned.insert(name.clone(), error.message);
+                false
+            }
+        });
+        Self { lock, unsigned }
+    }
+}
+
 impl Found {
-    fn print(&self, lock: &Lock) {
+    fn print(&self, known: &Known) {
         output::line(&format!("{HEAD}{}{HEAD:#}", self.name));
         match &self.state {
             Err(error) => {
-                let text = error.downcast_ref::<remit_core::Error>().map_or_else(|| error.to_string(), with_hints);
+                let text = error.downcast_ref::<Error>().map_or_else(|| error.to_string(), with_hints);
                 output::line(&format!("  {BAD}not loaded{BAD:#}: {}", text.trim_start_matches("error: ")));
             }
-            Ok((current, changes)) => {
-                match changes.is_empty() {
-                    true => output::line("  as approved"),
-                    false => changes.list.iter().for_each(print_change),
+            Ok(Looked { current, changes, flags }) => {
+                let locked = known.lock.plugins.get(&self.name);
+                print_head(current);
+                if let Some(why) = known.unsigned.get(&self.name) {
+                    output::line(&format!("  {WARN}shown as new{WARN:#}: {why}"));
                 }
                 self.secrets.iter().for_each(|(name, state)| print_state("  secret ", name, state, ""));
-                print_outside(current, lock.plugins.get(&self.name));
+                if changes.is_empty() {
+                    let last = locked.and_then(|locked| locked.approvals.last());
+                    output::line(&format!("  as approved{}", last.map(approval).unwrap_or_default()));
+                }
+                changes.list.iter().for_each(print_change);
+                print_definitions(current, locked);
+                flags.iter().for_each(print_flag);
             }
         }
     }
-}
 
-/// What a person has to read of an outside server's tools besides their differences.
-fn print_outside(current: &Current, known: Option<&LockedPlugin>) {
-    if current.component.is_some() {
-        return;
-    }
-    let is_known = |tool: &Definition| known.and_then(|known| known.tools.get(&tool.name)) == Some(tool);
-    for tool in current.locked.tools.values().filter(|tool| !is_known(tool)) {
-        output::line(&format!("  {DIM}{}{DIM:#}", tool.name));
-        tool.description.lines().for_each(|line| output::line(&format!("    {line}")));
-    }
-    for (name, reason) in &current.left_out {
-        output::line(&format!("  {BAD}{name}{BAD:#}  not offered: {}", visible(reason, 300)));
-    }
-}
-
-/// One difference, marked by what it does.
-pub fn print_change(change: &remit_core::plugin::diff::Change) {
-    let style = match change.sign {
-        Sign::Added => GOOD,
-        Sign::Removed => BAD,
-        Sign::Changed => WARN,
-    };
-    output::line(&format!("  {style}{change}{style:#}"));
-}
-
-fn as_json(found: &[Found], gone: &[PluginName]) -> serde_json::Value {
-    let one = |found: &Found| match &found.state {
-        Ok((current, changes)) => serde_json::json!({
-            "plugin": found.name.as_str(),
-            "digest": current.locked.digest,
+    fn json(&self, known: &Known) -> Value {
+        let Looked { current, changes, flags } = match &self.state {
+            Ok(looked) => looked,
+            Err(error) => return json!({ "plugin": self.name.as_str(), "error": error.to_string() }),
+        };
+        let LockedPlugin { source, digest, kind, imports, declared, granted, ask, limits, tools, .. } = &current.locked;
+        let approvals = known.lock.plugins.get(&self.name).into_iter().flat_map(|locked| &locked.approvals);
+        let approvals = approvals
+            .map(|one| json!({ "by": one.by, "via": one.via, "at": one.at.to_string(), "signed": one.signature.is_some() }))
+            .collect::<Vec<_>>();
+        json!({
+            "plugin": self.name.as_str(),
+            "source": source,
+            "digest": digest,
+            "kind": kind,
+            "imports": imports,
+            "declared": declared,
+            "granted": granted,
+            "ask": ask,
+            "limits": limits,
+            "tools": tools.values().map(|tool| shape::tool(&tool.name, tool, None)).collect::<Vec<_>>(),
+            "approvals": approvals,
+            "unsigned": known.unsigned.get(&self.name),
             "grew": changes.grew(),
-            "secrets": states_json(&found.secrets),
+            "secrets": states_json(&self.secrets),
             "changes": changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "notOffered": current.left_out.iter().map(|(name, reason)| serde_json::json!({ "name": name, "reason": reason })).collect::<Vec<_>>(),
-        }),
-        Err(error) => serde_json::json!({ "plugin": found.name.as_str(), "error": error.to_string() }),
-    };
-    let gone: Vec<_> = gone.iter().map(PluginName::as_str).collect();
-    serde_json::json!({ "plugins": found.iter().map(one).collect::<Vec<_>>(), "gone": gone })
+            "flags": flags,
+            "notOffered": current.left_out.iter().map(|(name, reason)| json!({ "name": name, "reason": reason })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Who gave an approval, where and when.
+fn approval(approval: &Approval) -> String {
+    let signed = if approval.signature.is_some() { ", signed" } else { "" };
+    format!(" by {} ({}{signed}), {}", approval.by, visible(&approval.via, 32), when(approval.at))
 }

@@ -203,7 +203,7 @@ impl Timeline {
                 self.open(*op, record.at, effect, (visible(&call.tool, 96), what));
             }
             Body::Wait { op, wait } => self.open(*op, record.at, "wait", waited(wait)),
-            Body::End { op, outcome, labels } => {
+            Body::End { op, outcome, labels, .. } => {
                 let (style, mut word) = ending(outcome);
                 for (label, _) in labels.iter() {
                     word += &format!(", brings {label}");

@@ -6,7 +6,7 @@ use super::{Access, Denial, Http, Kv, Mount, Resolved, Scope, guest_path, patter
 use crate::plugin::Effect;
 
 /// What a guest is about to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
     /// Open, list or change `path` (absolute, in the guest's names, without `.` and `..`).
     Fs {

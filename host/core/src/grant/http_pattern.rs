@@ -6,6 +6,7 @@ use url::{Host, Url};
 
 use super::percent::{USER, climbs, fill, hides_slash, normal};
 
+mod breadth;
 mod parse;
 
 /// `METHOD URL-pattern`, the requests that a grant of `http` allows.
@@ -249,30 +250,6 @@ impl Query {
 
 impl fmt::Display for HttpPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}://", self.method.as_deref().unwrap_or("*"), self.scheme.name())?;
-        match &self.host {
-            HostPattern::Exact(host) => f.write_str(host)?,
-            HostPattern::Labels(labels) => {
-                f.write_str(&labels.iter().map(|label| label.as_deref().unwrap_or("*")).collect::<Vec<_>>().join("."))?
-            }
-        }
-        if self.port != self.scheme.port() {
-            write!(f, ":{}", self.port)?;
-        }
-        for segment in &self.segments {
-            let text = match segment {
-                Segment::Any => "*",
-                Segment::Text(text) => text,
-            };
-            write!(f, "/{text}")?;
-        }
-        if self.rest {
-            f.write_str("/**")?;
-        }
-        match &self.query {
-            Query::Absent => Ok(()),
-            Query::Any => f.write_str("?**"),
-            Query::Text(text) => write!(f, "?{text}"),
-        }
+        f.write_str(&self.written(self.scheme.name(), &self.host(), &self.path_and_query()))
     }
 }

@@ -295,7 +295,7 @@ fn parse_http(scope: &str) -> Result<AuthoredHttp> {
 }
 
 /// Everything of an `http` grant but its patterns, as words.
-pub(super) fn http_options(one: &Http) -> String {
+pub(crate) fn http_options(one: &Http) -> String {
     let authored = AuthoredGrants::from(&Grants { http: vec![Http { allow: Vec::new(), ..one.clone() }], ..Grants::default() });
     let Some(one) = authored.http.first().map(Spanned::get_ref) else { return String::new() };
     let mut out = option("max_kib", one.max_kib.as_ref()) + &option("deadline_ms", one.deadline_ms.as_ref());

@@ -7,6 +7,7 @@
 //! checked) → [`Resolved`] (for one call: `{user}` filled in, mounts intersected with what is declared).
 
 mod address;
+mod asked;
 pub mod authored;
 mod chain;
 mod decide;
@@ -16,9 +17,11 @@ mod guest_path;
 mod http_pattern;
 pub mod line;
 mod merge;
+mod minimal;
 mod model;
 mod pattern;
 mod percent;
+mod place;
 mod refuse;
 mod request_url;
 mod resolve;
@@ -28,14 +31,17 @@ mod validate;
 mod tests;
 
 pub use address::{AddressClass, address_class};
+pub use asked::{Asked, wrong};
 pub use chain::{Chain, Held, Holder};
 pub use decide::{Allowed, Decision, Request, decide};
 pub use denial::{Denial, Rule};
 pub use http_pattern::HttpPattern;
+pub use minimal::minimal;
 pub use model::{
     Access, CAPABILITIES, DataScope, Declared, DeclaredFolder, Fs, Grants, Http, Kv, MCP, MCP_SCOPES, Scope, SecretUse, WORKSPACE_MOUNT,
     Workspace,
 };
 pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
+pub use place::{granted_at, placed};
 pub use request_url::{canonical_url, request_url};
 pub use resolve::{Mount, Resolved, Source};

@@ -24,6 +24,11 @@ impl AddressPattern {
         Self { network, prefix: width(network) }
     }
 
+    /// Its first address, and whether it is the only one.
+    pub(crate) fn first(&self) -> (IpAddr, bool) {
+        (self.network, self.prefix == width(self.network))
+    }
+
     /// Whether `address` is in it. Addresses that stand for others (NAT64, 6to4, Teredo) are only what they are written as.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {
@@ -110,6 +115,11 @@ impl ToolPattern {
     /// Every tool.
     pub(super) fn any() -> Self {
         Self { plugin: "*".to_owned(), tool: "*".to_owned() }
+    }
+
+    /// Whether it matches tools of plugins that are not named.
+    pub(crate) fn is_of_any_plugin(&self) -> bool {
+        self.plugin.contains('*')
     }
 
     /// Whether it matches the tool `tool` of `plugin`.

@@ -140,7 +140,7 @@ pub(super) fn most(effect: Effect) -> Access {
 
 impl Declared {
     /// What is declared of the folder or file at `path`; `None` when nothing is.
-    pub(super) fn fs_access(&self, path: &str) -> Option<Access> {
+    pub(crate) fn fs_access(&self, path: &str) -> Option<Access> {
         match self.fs.as_ref()? {
             Scope::Any => Some(Access::Write),
             Scope::Only(folders) => {
@@ -151,7 +151,7 @@ impl Declared {
     }
 
     /// What is declared of a workspace; `None` when nothing is.
-    pub(super) fn workspace_access(&self) -> Option<Access> {
+    pub(crate) fn workspace_access(&self) -> Option<Access> {
         match self.workspace.as_ref()? {
             Scope::Any => Some(Access::Write),
             Scope::Only(access) => Some(*access),

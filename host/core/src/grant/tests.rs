@@ -14,6 +14,7 @@ mod decide;
 mod http;
 mod laws;
 mod line;
+mod place;
 mod user;
 
 fn url(text: &str) -> Url {

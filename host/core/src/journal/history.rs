@@ -55,7 +55,7 @@ impl Past {
                 }
                 self.pending.push(record.clone());
             }
-            Body::End { op, outcome, labels } => {
+            Body::End { op, outcome, labels, .. } => {
                 let ended = self.pending.iter().find(|pending| operation(pending) == Some(*op));
                 if let (
                     Some(Record { seq, body: Body::Wait { wait: Wait::Approval { call: Some(_), .. }, .. }, .. }),

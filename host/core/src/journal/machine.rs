@@ -293,7 +293,7 @@ impl Machine {
     /// # Errors
     /// `host` when there is no such operation.
     pub fn end(&mut self, op: u32, answer: impl Into<Answer>, at: Timestamp) -> Result<()> {
-        let Answer { outcome, labels } = answer.into();
+        let mut answer = answer.into();
         if self.over || self.ends.contains_key(&op) {
             return Ok(());
         }
@@ -301,15 +301,14 @@ impl Machine {
             return Err(Error::host("an operation ended that did not begin", op));
         }
         let seq = self.next_seq;
-        let outcome = match self.push(Body::End { op, outcome: outcome.clone(), labels: labels.clone() }, at) {
-            Ok(()) => outcome,
+        match self.push_answer(op, &answer, at) {
             Err(error) if error.kind == Kind::Limit => {
-                let outcome = Outcome::Failed { kind: Kind::Limit, message: error.message };
-                self.push(Body::End { op, outcome: outcome.clone(), labels: labels.clone() }, at)?;
-                outcome
+                answer = Answer { outcome: Outcome::Failed { kind: Kind::Limit, message: error.message }, used: Vec::new(), ..answer };
+                self.push(Body::end(op, answer.clone()), at)?;
             }
-            Err(error) => return Err(error),
-        };
+            pushed => pushed?,
+        }
+        let Answer { outcome, labels, .. } = answer;
         self.carry(op, seq, &outcome, labels);
         self.ends.insert(op, End { seq, at, outcome });
         Ok(())

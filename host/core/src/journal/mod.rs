@@ -25,5 +25,5 @@ pub use chain::{Link, link};
 pub use history::Past;
 pub use machine::Machine;
 pub use random::Random;
-pub use record::{Answer, Body, Line, Outcome, PendingCall, Record, ToolCall, TurnStart, Wait};
+pub use record::{Answer, Body, Line, MORE_USES, Outcome, PendingCall, Record, ToolCall, TurnStart, Wait};
 pub use step::{CallStep, Finished, TakeStep, WaitStep};

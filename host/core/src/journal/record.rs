@@ -17,6 +17,9 @@ use crate::{
     plugin::{Effect, text::visible},
 };
 
+/// Stands for the requests of a call that its record has no room for.
+pub const MORE_USES: &str = "more";
+
 /// One entry of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -68,6 +71,10 @@ pub enum Body {
         /// What the session had not seen before it.
         #[serde(skip_serializing_if = "Labels::is_empty", default)]
         labels: Labels,
+        /// Of a call: the requests that it was allowed, each once and in words, `fetch http GET https://example.com/`; [`MORE_USES`] is
+        /// last where they are not all. A journal of before this was recorded has none. A replay passes them by.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        used: Vec<String>,
     },
     /// The agent took the result of an operation of a group.
     Take {
@@ -326,12 +333,14 @@ pub struct Answer {
     pub outcome: Outcome,
     /// What its caller had not seen before.
     pub labels: Labels,
+    /// The requests that it was allowed, as [`Body::End`] says them.
+    pub used: Vec<String>,
 }
 
 impl From<Outcome> for Answer {
     /// An end that brings nothing.
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, labels: Labels::default() }
+        Self { outcome, labels: Labels::default(), used: Vec::new() }
     }
 }
 
@@ -363,6 +372,12 @@ impl Record {
 }
 
 impl Body {
+    /// The end of an operation.
+    pub fn end(op: u32, answer: impl Into<Answer>) -> Self {
+        let Answer { outcome, labels, used } = answer.into();
+        Self::End { op, outcome, labels, used }
+    }
+
     /// What the agent did, in words, for reports and people.
     pub fn describe(&self) -> String {
         match self {

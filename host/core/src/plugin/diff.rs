@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{Definition, Effect, Kind, lock::LockedPlugin, rights, text::visible};
-use crate::project::{Plugin, Source};
+use crate::{
+    limit::CallLimits,
+    project::{Plugin, Source},
+};
 
 /// One difference. It is shown as a line: `+ granted http GET https://…`, `- granted fs docs:/docs:read`, `~ tool search: description changed`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,7 @@ pub enum Growth {
 /// All differences of one plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The differences: the component first, then tools, then rights.
+    /// The differences: the component first, then tools, rights, and what holds of its calls.
     pub list: Vec<Change>,
 }
 
@@ -127,6 +130,8 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
     lines(&mut changes, "import", old(|plugin| &plugin.imports), &current.imports, |line, old| old.contains(line));
     lines(&mut changes, "declared", old(|plugin| &plugin.declared), &current.declared, rights::declares);
     lines(&mut changes, "granted", old(|plugin| &plugin.granted), &current.granted, rights::grants);
+    asked(&mut changes, old(|plugin| &plugin.ask), &current.ask);
+    limits(&mut changes, locked.map_or_else(CallLimits::default, |locked| locked.limits), current.limits);
     changes
 }
 
@@ -183,6 +188,26 @@ fn tools(changes: &mut Changes, locked: Option<&LockedPlugin>, current: &LockedP
     let gone = locked.into_iter().flat_map(|locked| locked.tools.keys()).filter(|name| !current.tools.contains_key(*name));
     for name in gone {
         changes.push(Sign::Removed, Growth::Narrows, format!("tool {name}"));
+    }
+}
+
+fn asked(changes: &mut Changes, old: &BTreeSet<String>, new: &BTreeSet<String>) {
+    let what = |tool: &String| format!("ask {}", visible(tool, 64));
+    new.difference(old).for_each(|tool| changes.push(Sign::Added, Growth::Narrows, what(tool)));
+    for tool in old.difference(new) {
+        let grows = if new.contains("*") { Growth::Narrows } else { Growth::Rights };
+        changes.push(Sign::Removed, grows, what(tool));
+    }
+}
+
+fn limits(changes: &mut Changes, old: CallLimits, new: CallLimits) {
+    let values = |limits: CallLimits| {
+        let CallLimits { memory_mib, deadline_ms, output_kib } = limits;
+        [("memory_mib", u64::from(memory_mib)), ("deadline_ms", deadline_ms), ("output_kib", u64::from(output_kib))]
+    };
+    for ((name, old), (_, new)) in values(old).into_iter().zip(values(new)).filter(|(old, new)| old != new) {
+        let grows = if new > old { Growth::Rights } else { Growth::Narrows };
+        changes.push(Sign::Changed, grows, format!("limit {name}: {old} → {new}"));
     }
 }
 

@@ -10,7 +10,8 @@ use crate::{
     Error, Result,
     clock::Timestamp,
     identity::Principal,
-    project::{Problem, ProjectError, table, text},
+    limit::{CallLimits, SIGNATURE_MAX_BYTES},
+    project::{Plugin, Problem, Project, ProjectError, table, text},
 };
 
 const HEAD: &str = "# Written by `remit review`: what was approved. Commit it; do not edit it.\n";
@@ -39,6 +40,10 @@ pub struct LockedPlugin {
     pub declared: BTreeSet<String>,
     /// What it is granted, one line of the grants' grammar each.
     pub granted: BTreeSet<String>,
+    /// Its tools that need an approval of each call; `*` stands for all.
+    pub ask: BTreeSet<String>,
+    /// Bounds of its calls.
+    pub limits: CallLimits,
     /// What it offers, by name.
     pub tools: BTreeMap<String, Definition>,
     /// Who approved it, the latest last.
@@ -54,6 +59,8 @@ pub struct Approval {
     pub via: String,
     /// When.
     pub at: Timestamp,
+    /// A minisign signature over [`statement`](super::signature::statement), where there is one.
+    pub signature: Option<String>,
 }
 
 impl Lock {
@@ -92,16 +99,16 @@ impl Lock {
         Ok(format!("{HEAD}{body}"))
     }
 
-    /// What was approved of `plugin`, when it is still what is there: the same source and bytes, and no more grants.
+    /// What was approved of `plugin`, when it is still what is there: the same source and bytes, no more grants, no fewer approvals of
+    /// calls, no higher limits; and when somebody signed the approval whose signature `project` wants.
     ///
     /// # Errors
     /// `unavailable`, saying what differs; that plugin is not loaded until it is reviewed.
-    pub fn admits(&self, plugin: &PluginName, source: &str, digest: Digest, granted: &BTreeSet<String>) -> Result<&LockedPlugin> {
-        let refuse = |why: &str| {
-            Error::unavailable(format!("`{plugin}` is not loaded: {why}")).blame(crate::Blame::Grant).code("E-REVIEW").hint("remit review")
-        };
-        let locked = self.plugins.get(plugin).ok_or_else(|| refuse("nobody has approved it yet"))?;
-        if locked.source != source {
+    pub fn admits(&self, project: &Project, plugin: &Plugin, digest: Digest) -> Result<&LockedPlugin> {
+        let name = &plugin.name;
+        let refuse = |why: &str| not_loaded(name, why).hint("remit review");
+        let locked = self.plugins.get(name).ok_or_else(|| refuse("nobody has approved it yet"))?;
+        if locked.source != plugin.source.to_string() {
             return Err(refuse("its source is not the approved one"));
         }
         if locked.digest != digest {
@@ -110,11 +117,23 @@ impl Lock {
                 _ => "its component is not the approved one",
             }));
         }
-        match granted.iter().find(|line| !rights::grants(line, &locked.granted)) {
-            None => Ok(locked),
-            Some(line) => Err(refuse(&format!("its grant `{}` is not approved", visible(line, 200)))),
+        if let Some(line) = plugin.granted_lines().iter().find(|line| !rights::grants(line, &locked.granted)) {
+            return Err(refuse(&format!("its grant `{}` is not approved", visible(line, 200))));
         }
+        if let Some(tool) = locked.ask.iter().find(|tool| !plugin.asks(tool)) {
+            return Err(refuse(&format!("that `{tool}` needs no approval any more is not approved")));
+        }
+        if !plugin.limits.is_within(&locked.limits) {
+            return Err(refuse("its limits are higher than the approved ones"));
+        }
+        locked.check_signed(project, name)?;
+        Ok(locked)
     }
+}
+
+/// The error of a plugin that is not what was approved.
+pub(super) fn not_loaded(plugin: &PluginName, why: &str) -> Error {
+    Error::unavailable(format!("`{plugin}` is not loaded: {why}")).blame(crate::Blame::Grant).code("E-REVIEW")
 }
 
 impl LockedPlugin {
@@ -126,6 +145,16 @@ impl LockedPlugin {
         let all = self.tools.values().map(|tool| serde_json::to_value(tool).map(sorted)).collect::<std::result::Result<Vec<_>, _>>();
         let text = all.and_then(|all| serde_json::to_vec(&all)).map_err(|error| Error::host("definitions could not be written", error))?;
         Ok(Digest::of(&text))
+    }
+
+    /// The digest of everything that is approved: all of it but the approvals.
+    ///
+    /// # Errors
+    /// `host`; only when memory is exhausted.
+    pub fn entry_digest(&self) -> Result<Digest> {
+        let entry = Written { approvals: Vec::new(), ..Written::of(self)? };
+        let text = serde_json::to_value(entry).map(|entry| sorted(entry).to_string());
+        Ok(Digest::of(text.map_err(|error| Error::host("what is approved could not be written", error))?.as_bytes()))
     }
 }
 
@@ -167,6 +196,11 @@ struct Written {
     definitions: Digest,
     declared: BTreeSet<String>,
     granted: BTreeSet<String>,
+    // A lock of before these were locked approved what holds where nothing is said.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    ask: BTreeSet<String>,
+    #[serde(default)]
+    limits: CallLimits,
     #[serde(default)]
     tools: Vec<WrittenTool>,
     #[serde(default)]
@@ -193,6 +227,8 @@ struct WrittenApproval {
     by: Principal,
     via: String,
     at: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
 }
 
 impl Written {
@@ -207,8 +243,10 @@ impl Written {
             definitions: plugin.definitions_digest()?,
             declared: plugin.declared.clone(),
             granted: plugin.granted.clone(),
+            ask: plugin.ask.clone(),
+            limits: plugin.limits,
             tools: plugin.tools.values().map(WrittenTool::of).collect(),
-            approvals: approvals.map(|one| WrittenApproval { by: one.by.clone(), via: one.via.clone(), at: one.at.to_string() }).collect(),
+            approvals: approvals.map(WrittenApproval::of).collect(),
         })
     }
 
@@ -224,6 +262,8 @@ impl Written {
             imports: self.imports,
             declared: self.declared,
             granted: self.granted,
+            ask: self.ask,
+            limits: self.limits,
             tools: tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals,
         };
@@ -269,11 +309,19 @@ impl WrittenTool {
 }
 
 impl WrittenApproval {
+    fn of(approval: &Approval) -> Self {
+        let Approval { by, via, at, signature } = approval.clone();
+        Self { by, via, at: at.to_string(), signature }
+    }
+
     fn check(self) -> Result<Approval> {
         let refuse =
             || Error::invalid(format!("`{}` is not a time", visible(&self.at, 64))).hint("write it like `2026-11-22T09:30:00.000Z`");
         let at = self.at.parse::<jiff::Timestamp>().map_err(|error| refuse().internal(error))?;
         let at = u64::try_from(at.as_millisecond()).map_err(|error| refuse().internal(error))?;
-        Ok(Approval { by: self.by, via: self.via, at: Timestamp(at) })
+        if let Some(signature) = self.signature.as_ref().filter(|signature| signature.len() > SIGNATURE_MAX_BYTES) {
+            return Err(Error::limit(format!("a signature has {} bytes, more than {SIGNATURE_MAX_BYTES}", signature.len())));
+        }
+        Ok(Approval { by: self.by, via: self.via, at: Timestamp(at), signature: self.signature })
     }
 }

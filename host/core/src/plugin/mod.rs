@@ -3,6 +3,7 @@
 mod check;
 mod definition;
 pub mod diff;
+pub mod flag;
 mod foreign;
 pub mod inspect;
 pub mod lock;
@@ -11,6 +12,7 @@ mod name;
 mod rights;
 pub mod schema;
 pub mod section;
+pub mod signature;
 pub mod text;
 
 #[cfg(test)]

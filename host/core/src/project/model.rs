@@ -13,7 +13,7 @@ use crate::{
     identity::{Principal, Role},
     label::Policy,
     limit::{CallLimits, MCP_LISTED_TOOLS},
-    plugin::{Effect, PluginName, granted_lines},
+    plugin::{Effect, PluginName, granted_lines, signature::Signer},
     secret::Destination,
 };
 
@@ -185,6 +185,8 @@ pub struct Project {
     pub approvals: Approvals,
     /// What may not be sent any more once it was seen.
     pub labels: Policy,
+    /// The keys of which one has to sign each approval in the lock; none: nobody has to.
+    pub signers: Vec<Signer>,
 }
 
 impl Project {

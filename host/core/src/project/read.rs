@@ -15,8 +15,8 @@ use crate::{
     grant::{ToolPattern, authored::AuthoredGrants},
     identity::{Principal, Role},
     label::{Label, Policy, ToolLabels},
-    limit::{CallLimits, RETENTION_MAX_DAYS},
-    plugin::{AGENTS, Effect, PluginName, check_tool_name, text::visible},
+    limit::{CallLimits, RETENTION_MAX_DAYS, SIGNERS_MAX},
+    plugin::{AGENTS, Effect, PluginName, check_tool_name, signature::Signer, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
@@ -45,12 +45,15 @@ impl Project {
         let auth = auth(&mut root, &mut problems);
         let approvals = approvals(&mut root, &mut problems);
         let labels = labels(&mut root, &plugins, &mut problems);
+        let signers = signers(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
-            Some(name) if problems.is_empty() => Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels }),
+            Some(name) if problems.is_empty() => {
+                Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels, signers })
+            }
             _ => Err(ProjectError::new(file, text, problems)),
         }
     }
@@ -303,6 +306,21 @@ fn labels(root: &mut Table<'_>, plugins: &BTreeMap<PluginName, Plugin>, problems
     let tools = tools.collect();
     table.finish(problems);
     Policy { enforce, tools }
+}
+
+/// `[review] signers`. An empty list would let nobody sign, which nobody can mean.
+fn signers(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Vec<Signer> {
+    let Some(mut table) = root.table("review", "`[review]`", problems) else { return Vec::new() };
+    let written: Option<Spanned<Vec<Spanned<String>>>> = table.required("signers", "signers = [\"RW…\"]", problems);
+    table.finish(problems);
+    let Some(written) = written else { return Vec::new() };
+    let count = written.get_ref().len();
+    if count == 0 || count > SIGNERS_MAX {
+        let problem = Problem::new(written.span(), format!("`signers` names {count} keys"));
+        problems.push(problem.hint(format!("name from 1 to {SIGNERS_MAX}; without `[review]`, no approval has to be signed")));
+    }
+    let parse = |one: Spanned<String>| one.get_ref().parse::<Signer>().map_err(|error| problems.push(Problem::at(one.span(), error))).ok();
+    written.into_inner().into_iter().take(SIGNERS_MAX).filter_map(parse).collect()
 }
 
 pub(super) fn effects(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<String, Effect> {

@@ -186,7 +186,7 @@ fn an_outside_server_is_a_command_and_what_it_is_given() {
     let project = parse(&text).unwrap_or_else(|error| panic!("{}", error.report()));
     let plugin = project.plugins.values().next().expect("one");
     assert_eq!(plugin.source.to_string(), r#"["npx","a \"b"]"#);
-    assert_eq!(plugin.secrets().into_iter().collect::<Vec<_>>(), ["t", "u"]);
+    assert_eq!(plugin.secrets().into_keys().collect::<Vec<_>>(), ["t", "u"]);
     let given = ["cwd x/y", "env A=b c", "secret t as T", "secret u as U, written `Bearer {}`"];
     assert_eq!(plugin.granted_lines().into_iter().collect::<Vec<_>>(), given);
 }

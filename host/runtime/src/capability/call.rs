@@ -20,7 +20,7 @@ use remit_core::{
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Denials, Seen, basics::Event, fs, http, scrub::Masks, tools::Dispatch};
+use super::{Denials, Seen, Uses, basics::Event, fs, http, scrub::Masks, tools::Dispatch};
 use crate::{engine::Limiter, outside::Outside, workspace::Workspaces};
 
 /// What a host was built with; the same for every call.
@@ -77,6 +77,8 @@ pub struct Call {
     pub seen: Arc<Seen>,
     /// The secrets that were attached so far: nothing that the guest gives holds one.
     pub masks: Masks,
+    /// What it was allowed so far, where a journal tells of it.
+    pub uses: Uses,
     /// When the call ends at the latest.
     pub deadline: Instant,
     /// What the host was built with.
@@ -95,10 +97,19 @@ impl Call {
         }
     }
 
+    /// Keeps that the call was allowed `request`.
+    pub fn uses(&self, request: &Request<'_>) {
+        self.uses.record(&self.rights.resolved.plugin, request);
+    }
+
     /// Whether a capability of the application may do `request`; a refusal is recorded.
     pub fn allows(&self, capability: &str, request: &str) -> bool {
-        match decide(&Request::Custom { capability, request }, &self.rights.resolved) {
-            Decision::Allow(_) => true,
+        let request = Request::Custom { capability, request };
+        match decide(&request, &self.rights.resolved) {
+            Decision::Allow(_) => {
+                self.uses(&request);
+                true
+            }
             Decision::Deny(denial) => {
                 self.denials.record(denial);
                 false

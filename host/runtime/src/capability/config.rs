@@ -19,7 +19,10 @@ impl Host for CallState {
     async fn get(&mut self, key: String) -> wasmtime::Result<Result<Option<String>, Error>> {
         let resolved = &self.call.rights.resolved;
         match decide(&Request::Config { name: &key }, resolved) {
-            Decision::Allow(Allowed::Value(value)) => Ok(Ok(Some(value.to_owned()))),
+            Decision::Allow(Allowed::Value(value)) => {
+                self.call.uses(&Request::Config { name: &key });
+                Ok(Ok(Some(value.to_owned())))
+            }
             Decision::Allow(_) => Ok(Ok(None)),
             Decision::Deny(_) if !resolved.granted.config.is_empty() => Ok(Ok(None)),
             Decision::Deny(denial) => {
@@ -34,6 +37,7 @@ impl Host for CallState {
     async fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, Error>> {
         let resolved = &self.call.rights.resolved;
         let all = resolved.granted.config.iter().filter(|(name, _)| allowed(resolved, name));
+        let all = all.inspect(|(name, _)| self.call.uses(&Request::Config { name }));
         Ok(Ok(all.map(|(name, value)| (name.clone(), value.clone())).collect()))
     }
 }

@@ -45,7 +45,10 @@ impl CallState {
     fn space(&self, access: Access) -> Result<Open, Error> {
         let call = &self.call;
         let kv = match decide(&Request::Kv { access }, &call.rights.resolved) {
-            Decision::Allow(Allowed::Kv(kv)) => kv,
+            Decision::Allow(Allowed::Kv(kv)) => {
+                call.uses(&Request::Kv { access });
+                kv
+            }
             Decision::Allow(_) => return Err(Error::AccessDenied),
             Decision::Deny(denial) => {
                 call.denials.record(denial);

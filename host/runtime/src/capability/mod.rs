@@ -16,11 +16,13 @@ pub mod scrub;
 pub mod sockets;
 pub mod stdio;
 pub mod tools;
+mod uses;
 
 pub use basics::Event;
 pub use call::{Call, CallState, Components, Events, Rights, Services};
 pub use denials::Denials;
 pub use labels::Seen;
+pub use uses::Uses;
 
 use wasmtime::component::Linker;
 

@@ -48,6 +48,7 @@ impl invoke::Host for CallState {
             call.denials.record(denial);
             return Ok(Err(Failure::Denied(message)));
         }
+        call.uses(&Request::Tool { plugin, tool });
         let Some(host) = call.dispatch.upgrade() else {
             return Ok(Err(Failure::Unavailable("the host is shutting down".to_owned())));
         };

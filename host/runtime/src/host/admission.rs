@@ -45,7 +45,13 @@ impl Served {
 
 impl Inner {
     /// What is decided before anything runs: what is halted, the caller's role, the approval, the depth of the chain, labels.
-    pub(super) fn admissible(&self, context: &Context, request: &Request<'_>, (served, plugin): (&Served, &Loaded), denials: &Denials) -> Result<()> {
+    pub(super) fn admissible(
+        &self,
+        context: &Context,
+        request: &Request<'_>,
+        (served, plugin): (&Served, &Loaded),
+        denials: &Denials,
+    ) -> Result<()> {
         if let Some(Refusal { reason, hint }) = self.halted(&context.principal, request.plugin)? {
             let denial = Denial::halted(request.plugin, request.tool, reason);
             let error = Error::denied(denial.to_string()).hint(hint).code("E-HALTED");

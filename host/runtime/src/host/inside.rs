@@ -27,7 +27,8 @@ impl Outcome {
     /// How a call ended for which nothing ran now.
     pub(crate) fn unrun(call: CallId, result: Result<Output>, denials: Vec<Denial>) -> Self {
         let (metering, stdout, stderr) = Default::default();
-        Self { call, result, denials, labels: Labels::default(), metering, backtrace: Vec::new(), stdout, stderr }
+        let (labels, used) = (Labels::default(), Vec::new());
+        Self { call, result, denials, labels, used, metering, backtrace: Vec::new(), stdout, stderr }
     }
 }
 

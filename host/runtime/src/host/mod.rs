@@ -43,7 +43,7 @@ use self::{
 };
 use crate::{
     builder::{AnyCapability, Builder},
-    capability::{Call, CallState, Events, Rights, Services, basics, call::now, fs, http, stdio::Ring},
+    capability::{Call, CallState, Events, Rights, Services, Uses, basics, call::now, fs, http, stdio::Ring},
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
@@ -105,6 +105,8 @@ pub struct Outcome<T = Output> {
     pub denials: Vec<Denial>,
     /// What it brought that its context did not hold.
     pub labels: Labels,
+    /// In a session: the requests that it was allowed, as [`Uses`](crate::capability::Uses) says them.
+    pub used: Vec<String>,
     /// What it used.
     pub metering: Metering,
     /// After a trap: the guest's functions, innermost first, safe to show.
@@ -317,7 +319,7 @@ impl Inner {
 
     async fn perform<E: Errand>(&self, context: &Context, request: &Request<'_>, errand: &E, outermost: bool) -> Outcome<E::Answer> {
         let started = now();
-        let mut running = Running { settles: E::SETTLES, ..Running::default() };
+        let mut running = Running { settles: E::SETTLES, uses: Uses::kept(context.session.is_some()), ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
         let result = written(&mut running).await.map_err(Failed::from).and(result);
         let result = if running.masks.is_empty() { result } else { result.masked(&running.masks) };
@@ -331,12 +333,12 @@ impl Inner {
             }
             Err(failed) => (Err(failed.error), failed.backtrace),
         };
-        let denials = running.denials.take().masked(&running.masks);
+        let (denials, used) = (running.denials.take().masked(&running.masks), running.uses.take().masked(&running.masks));
         let result = self.audit(context, request, &running, &denials, result);
         let labels = running.seen.held().beyond(&context.labels);
         let Running { metering, stdout, stderr, masks, .. } = running;
         let said = |ring: Ring| ring.text().masked(&masks);
-        Outcome { call: context.call, result, denials, labels, metering, backtrace, stdout: said(stdout), stderr: said(stderr) }
+        Outcome { call: context.call, result, denials, labels, used, metering, backtrace, stdout: said(stdout), stderr: said(stderr) }
     }
 
     async fn attempt<E: Errand>(
@@ -418,6 +420,7 @@ impl Inner {
             denials: running.denials.clone(),
             seen: running.seen.clone(),
             masks: running.masks.clone(),
+            uses: running.uses.clone(),
             deadline,
             services: self.services.clone(),
             events: request.events.clone(),

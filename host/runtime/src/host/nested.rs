@@ -45,6 +45,7 @@ impl Dispatch for Inner {
             let outcome = self.call(&context, &request, false).await;
             caller.seen.take_on(outcome.labels);
             outcome.denials.into_iter().for_each(|denial| caller.denials.record(denial));
+            caller.uses.extend(outcome.used);
             match outcome.result {
                 Ok(output) => Ok(output.into_guest()),
                 Err(error) => Err(match error.kind {

@@ -6,7 +6,7 @@ use cap_std::fs::Dir;
 use remit_core::{audit::Metering, plugin::Digest};
 use wasmtime::Store;
 
-use crate::capability::{CallState, Denials, Seen, scrub::Masks, stdio::Ring};
+use crate::capability::{CallState, Denials, Seen, Uses, scrub::Masks, stdio::Ring};
 
 /// What is known of a call while it runs.
 #[derive(Default)]
@@ -15,6 +15,7 @@ pub(super) struct Running {
     pub(super) denials: Denials,
     pub(super) seen: Arc<Seen>,
     pub(super) masks: Masks,
+    pub(super) uses: Uses,
     pub(super) digest: Option<Digest>,
     /// The workspace that it may write.
     pub(super) written: Option<Arc<Dir>>,

@@ -48,7 +48,10 @@ pub(crate) struct Served {
 fn refusal(store: &Store<CallState>, scope: &'static str) -> Result<()> {
     let call = &store.data().call;
     match decide(&Request::Custom { capability: MCP, request: scope }, &call.rights.resolved) {
-        Decision::Allow(_) => Ok(()),
+        Decision::Allow(_) => {
+            call.uses(&Request::Custom { capability: MCP, request: scope });
+            Ok(())
+        }
         Decision::Deny(denial) => {
             let error = Error::denied(denial.to_string());
             call.denials.record(denial);

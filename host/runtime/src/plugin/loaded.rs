@@ -285,6 +285,15 @@ fn validator(tool: &str, schema: &Value) -> Result<jsonschema::Validator> {
     options.build(schema).map_err(|error| Error::invalid(format!("a schema of the tool `{tool}` is not valid: {error}")))
 }
 
+/// Checks the arguments of a call against its tool's definition, as the call would.
+///
+/// # Errors
+/// `limit` over [`ARGUMENTS_MAX_BYTES`]; `invalid` for what is no JSON, too deep, or does not fit the input schema.
+pub fn check_arguments(definition: &Definition, arguments: &str) -> Result<()> {
+    let input = validator(&definition.name, &definition.input_schema)?;
+    Tool { input, output: None, definition: definition.clone() }.arguments(arguments).map(drop)
+}
+
 /// What a guest's own failure is to the caller.
 pub(crate) fn failure(failure: Failure) -> Error {
     let text = |message: &str| visible(message, remit_core::limit::GUEST_TEXT_MAX_CHARS);

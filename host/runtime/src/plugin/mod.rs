@@ -19,6 +19,7 @@ use crate::{
 mod loaded;
 pub mod value;
 
+pub use loaded::check_arguments;
 pub(crate) use loaded::{Loaded, Tool, failure};
 
 /// A plugin of a project, with everything that was approved of it.

@@ -197,7 +197,7 @@ impl OpenProject {
         switched_on(plugin)?;
         let lock = self.lock.as_ref().unwrap_or(&NO_LOCK);
         let digest = lock.plugins.get(&plugin.name).map_or(Digest::of(&[]), |locked| locked.digest);
-        lock.admits(&plugin.name, &plugin.source.to_string(), digest, &plugin.granted_lines()).cloned()
+        lock.admits(&self.project, plugin, digest).cloned()
     }
 
     /// How the files of the project, and the components of its plugins, are marked now: other marks, other files.
@@ -241,7 +241,7 @@ impl OpenProject {
     pub fn approved(&self, plugin: &Plugin) -> Result<(Artefact, &LockedPlugin)> {
         let artefact = self.artefact(plugin)?;
         let lock = self.lock.as_ref().unwrap_or(&NO_LOCK);
-        let locked = lock.admits(&plugin.name, &plugin.source.to_string(), artefact.digest, &plugin.granted_lines())?;
+        let locked = lock.admits(&self.project, plugin, artefact.digest)?;
         Ok((artefact, locked))
     }
 

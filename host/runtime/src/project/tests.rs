@@ -60,6 +60,8 @@ fn lock() -> Lock {
         imports: [].into(),
         declared: [].into(),
         granted: [].into(),
+        ask: [].into(),
+        limits: remit_core::limit::CallLimits::default(),
         tools: BTreeMap::new(),
         approvals: Vec::new(),
     };

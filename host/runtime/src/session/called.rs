@@ -113,7 +113,7 @@ impl Turn {
                 // What the agent has seen is in what it says.
                 let mut labels = labels.renamed(|_| call.tool.clone());
                 labels.take_on(Labels::of(&self.host.gives(&called).map_err(Stop::Host)?, &call.tool));
-                Ok(Answer { outcome, labels: labels.beyond(&context.labels) })
+                Ok(Answer { outcome, labels: labels.beyond(&context.labels), used: Vec::new() })
             }
             Err(error) => match error.kind {
                 Kind::Conflict if error.code == Some("E-KILLED") => Ok(failed(agent, &error).into()),

@@ -66,7 +66,7 @@ fn fits(text: &str) -> bool {
 }
 
 fn end(text: &str) -> Body {
-    Body::End { op: u32::MAX, outcome: Outcome::Output { output: text.to_owned(), kept: None }, labels: Default::default() }
+    Body::end(u32::MAX, Outcome::Output { output: text.to_owned(), kept: None })
 }
 
 /// The address of a result that `session` keeps.

@@ -358,7 +358,7 @@ impl Asked<'_> {
             ended = self.host.call_for_agent(&context, &request) => ended,
             error = self.series.lost() => return Err(error),
         };
-        let labels = ended.labels.clone();
+        let (labels, used) = (ended.labels.clone(), std::mem::take(&mut ended.used));
         let outcome = match &ended.result {
             Ok(output) => turn.outcome_of(output, ended.metering.bytes_out, most).await.map_err(stopped)?,
             Err(error) if error.kind == Kind::Unavailable && self.host.is_stopping() => {
@@ -372,7 +372,7 @@ impl Asked<'_> {
             Recorded::Failed { kind, message } if ended.result.is_ok() => ended.result = Err(Error::new(*kind, message.clone())),
             _ => {}
         }
-        pass.end(Answer { outcome, labels }).await?;
+        pass.end(Answer { outcome, labels, used }).await?;
         Ok(CallEnd::Ended(Box::new(ended)))
     }
 

@@ -128,7 +128,7 @@ pub(super) struct Pass {
     series: Arc<Series>,
     host: Arc<Inner>,
     journal: Arc<Journal>,
-    op: u32,
+    pub(super) op: u32,
     effect: Effect,
     left: bool,
 }

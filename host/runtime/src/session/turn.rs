@@ -167,7 +167,7 @@ impl Turn {
         let (told, labels) = self.ask_patiently(call).await?;
         let doubt = match told {
             // Its plugin gives no more than it may, so that only a record can be too small for it.
-            Ok(Fate::Done(output)) => return Ok(Answer { outcome: self.outcome_of(&output, 0, 0).await?, labels }),
+            Ok(Fate::Done(output)) => return Ok(Answer { outcome: self.outcome_of(&output, 0, 0).await?, labels, used: Vec::new() }),
             Ok(Fate::NotDone) => return self.execute(call).await,
             Ok(Fate::Unknown) => "its plugin cannot tell".to_owned(),
             Err(error) => error.message,
@@ -287,12 +287,13 @@ impl Turn {
         }
         let (context, request) = self.request(call)?;
         let mut ended = self.host.call_for_agent(&context, &request).await;
-        let (bytes, labels) = (ended.metering.bytes_out, std::mem::take(&mut ended.labels));
+        let bytes = ended.metering.bytes_out;
+        let (labels, used) = (std::mem::take(&mut ended.labels), std::mem::take(&mut ended.used));
         let outcome = match self.told(ended)? {
             Ok(output) => self.outcome_of(&output, bytes, self.host.output_bytes(&request).map_err(Stop::Host)?).await?,
             Err(error) => Outcome::Failed { kind: error.kind, message: error.message },
         };
-        Ok(Answer { outcome, labels })
+        Ok(Answer { outcome, labels, used })
     }
 
     /// A recorded call as the host takes it.

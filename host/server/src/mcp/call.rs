@@ -152,14 +152,14 @@ fn told(error: &Error) -> CallToolResponse {
 
 /// How a call ended, or what it asks.
 fn asked(outcome: Outcome<Given>) -> Result<Outcome, Pause> {
-    let Outcome { call, result, denials, labels, metering, backtrace, stdout, stderr } = outcome;
+    let Outcome { call, result, denials, labels, used, metering, backtrace, stdout, stderr } = outcome;
     let result = match result {
         Ok(Given::Tool(Step::Done(output))) => Ok(output),
         Ok(Given::Tool(Step::Asks(pause))) => return Err(pause),
         Ok(other) => Err(Error::host("the plugin gave something else than it was asked for", format!("{other:?}"))),
         Err(error) => Err(error),
     };
-    Ok(Outcome { call, result, denials, labels, metering, backtrace, stdout, stderr })
+    Ok(Outcome { call, result, denials, labels, used, metering, backtrace, stdout, stderr })
 }
 
 type Told = mpsc::Receiver<Event>;

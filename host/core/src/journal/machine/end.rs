@@ -2,10 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{Body, Machine, Record};
-use crate::{Error, Kind, Result, clock::Timestamp, content::Blob, limit::GUEST_TEXT_MAX_CHARS};
+use super::{Answer, Body, Machine, Record};
+use crate::{Error, Kind, Result, clock::Timestamp, content::Blob, journal::MORE_USES, limit::GUEST_TEXT_MAX_CHARS};
 
 impl Machine {
+    /// Records an operation's end. What it used is told where there is room, and never in place of the result.
+    pub(super) fn push_answer(&mut self, op: u32, answer: &Answer, at: Timestamp) -> Result<()> {
+        match self.push(Body::end(op, answer.clone()), at) {
+            Err(error) if error.kind == Kind::Limit && !answer.used.is_empty() => {
+                let short = Answer { used: vec![MORE_USES.to_owned()], ..answer.clone() };
+                self.push(Body::end(op, short), at)
+            }
+            pushed => pushed,
+        }
+    }
+
     /// Records what the turn leaves in workspaces, before it ends. Like the end, it is not bounded by the turn.
     ///
     /// # Errors

@@ -54,7 +54,7 @@ impl Machine {
             Body::End { .. } | Body::Take { .. } | Body::State { .. } | Body::Patch { .. } | Body::Workspaces { .. } => {}
         }
         match record.body {
-            Body::End { op, outcome, labels } => {
+            Body::End { op, outcome, labels, .. } => {
                 self.carry(op, record.seq, &outcome, labels);
                 self.ends.insert(op, End { seq: record.seq, at: record.at, outcome });
             }

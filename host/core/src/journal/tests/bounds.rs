@@ -19,10 +19,7 @@ fn a_result_that_is_too_large_becomes_a_failure_once() {
     let message = failed(&mut machine, 0, large.clone());
     assert!(message.starts_with("a record of 20972"), "{message}");
     assert_eq!(failed(&mut machine, 0, large), message);
-    assert_eq!(
-        pending(&mut machine),
-        [Body::End { op: 0, outcome: Outcome::Failed { kind: Kind::Limit, message }, labels: Default::default() }]
-    );
+    assert_eq!(pending(&mut machine), [Body::end(0, Outcome::Failed { kind: Kind::Limit, message })]);
     assert_eq!(machine.next_seq(), 3);
 }
 
@@ -143,7 +140,7 @@ fn the_room_for_an_end_is_enough() {
         format!("a record of {} bytes is too large for the journal; its bound is {RECORD_MAX_BYTES}", usize::MAX),
     ];
     for message in messages {
-        let body = Body::End { op: u32::MAX, outcome: Outcome::Failed { kind: Kind::Limit, message }, labels: Default::default() };
+        let body = Body::end(u32::MAX, Outcome::Failed { kind: Kind::Limit, message });
         assert!(Record { seq: 0, at: at(0), body }.encode().unwrap().text.len() < 512);
     }
 }

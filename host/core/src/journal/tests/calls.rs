@@ -11,10 +11,7 @@ fn a_call_past_the_end_of_the_journal_is_new() {
     assert_eq!(machine.settle(0, output("x"), at(1002)).unwrap(), output("x"));
     let bodies = pending(&mut machine);
     assert!(matches!(bodies[0], Body::TurnStart(_)));
-    assert_eq!(
-        bodies[1..],
-        [Body::Call { op: 0, call: tool("a/b", "{}") }, Body::End { op: 0, outcome: output("x"), labels: Default::default() }]
-    );
+    assert_eq!(bodies[1..], [Body::Call { op: 0, call: tool("a/b", "{}") }, Body::end(0, output("x"))]);
     assert_eq!(machine.take_pending(), [], "what is pending is handed out once");
 }
 
@@ -38,11 +35,7 @@ fn a_call_without_an_end_is_in_flight_with_what_was_called() {
     let mut machine = again(&lines);
     assert_eq!(machine.call("a/b", "{}").unwrap(), CallStep::InFlight { op: 0, call: tool("a/b", "{}") });
     assert_eq!(machine.settle(0, output("x"), at(1002)).unwrap(), output("x"));
-    assert_eq!(
-        pending(&mut machine),
-        [Body::End { op: 0, outcome: output("x"), labels: Default::default() }],
-        "the intent is not recorded again"
-    );
+    assert_eq!(pending(&mut machine), [Body::end(0, output("x"))], "the intent is not recorded again");
 }
 
 #[test]
@@ -195,4 +188,28 @@ fn an_agents_own_question_approves_no_call() {
     });
     let message = divergence(again(&lines).call("a/b", "{}"));
     assert!(message.contains("record 1 has waiting for the approval `may I call a/b?`"), "{message}");
+}
+
+#[test]
+fn what_a_call_used_is_told_with_its_end_and_passed_by_on_replay() {
+    let used = vec!["a fs read /docs/a.md".to_owned()];
+    let lines = journal(|machine| {
+        machine.begin_call(tool("a/b", "{}"), at(1001)).unwrap();
+        machine.end(0, Answer { used: used.clone(), ..output("x").into() }, at(1002)).unwrap();
+    });
+    let end = Record::decode(lines.last().unwrap()).unwrap().body;
+    assert_eq!(end, Body::end(0, Answer { used, ..output("x").into() }));
+    let mut machine = again(&lines);
+    assert_eq!(machine.call("a/b", "{}").unwrap(), CallStep::Ended(output("x")));
+    assert!(!machine.replaying());
+}
+
+#[test]
+fn what_a_call_used_gives_way_where_only_its_result_has_room() {
+    let mut machine = begin();
+    machine.begin_call(tool("a/b", "{}"), at(1001)).unwrap();
+    machine.take_pending();
+    let large = output(&"x".repeat(crate::limit::RECORD_MAX_BYTES - 200));
+    machine.end(0, Answer { used: vec!["a fs read /docs".to_owned(); 64], ..large.clone().into() }, at(1002)).unwrap();
+    assert_eq!(pending(&mut machine), [Body::end(0, Answer { used: vec![crate::journal::MORE_USES.to_owned()], ..large.into() })]);
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn brings(text: &str, labels: &[Label]) -> Answer {
-    Answer { outcome: output(text), labels: Labels::of(&labels.iter().copied().collect(), "a/b") }
+    Answer { labels: Labels::of(&labels.iter().copied().collect(), "a/b"), ..output(text).into() }
 }
 
 fn called(machine: &mut Machine, labels: &[Label]) {

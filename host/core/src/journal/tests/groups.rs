@@ -121,7 +121,7 @@ fn the_end_of_a_call_that_was_let_go_of_is_still_recorded() {
     machine.cancel(0, at(1011)).unwrap();
     machine.take_pending();
     machine.end(0, output("late"), at(1012)).unwrap();
-    assert_eq!(pending(&mut machine), [Body::End { op: 0, outcome: output("late"), labels: Default::default() }]);
+    assert_eq!(pending(&mut machine), [Body::end(0, output("late"))]);
 }
 
 #[test]

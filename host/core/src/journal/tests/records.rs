@@ -65,7 +65,7 @@ fn every_body() -> Vec<Body> {
         [Effect::Read, Effect::Idempotent, Effect::Once].map(|effect| Body::Call { op: 0, call: ToolCall { effect, ..tool("a/b", "{}") } }),
     );
     bodies.extend(every_wait().into_iter().map(|wait| Body::Wait { op: 1, wait }));
-    bodies.extend(every_outcome().into_iter().map(|outcome| Body::End { op: 2, outcome, labels: Default::default() }));
+    bodies.extend(every_outcome().into_iter().map(|outcome| Body::end(2, outcome)));
     bodies
 }
 
@@ -91,11 +91,8 @@ fn the_text_of_a_record_is_plain_json() {
             Body::Wait { op: 5, wait: Wait::Timer { id, due: at(7) } },
             r#"{"wait":{"op":5,"wait":{"timer":{"id":"wait_00000000000000000000000000","due":7}}}}"#,
         ),
-        (
-            Body::End { op: 4, outcome: output("x"), labels: Default::default() },
-            r#"{"end":{"op":4,"outcome":{"output":{"output":"{\"content\":\"x\"}"}}}}"#,
-        ),
-        (Body::End { op: 5, outcome: Outcome::Woken, labels: Default::default() }, r#"{"end":{"op":5,"outcome":"woken"}}"#),
+        (Body::end(4, output("x")), r#"{"end":{"op":4,"outcome":{"output":{"output":"{\"content\":\"x\"}"}}}}"#),
+        (Body::end(5, Outcome::Woken), r#"{"end":{"op":5,"outcome":"woken"}}"#),
         (Body::State { key: "k".to_owned(), value: Some(vec![0, 1]) }, r#"{"state":{"key":"k","value":"AAE="}}"#),
         (Body::State { key: "k".to_owned(), value: None }, r#"{"state":{"key":"k","value":null}}"#),
         (
@@ -146,10 +143,6 @@ fn a_record_has_a_bound() {
 #[test]
 fn a_deep_result_can_be_read_again() {
     let deep = format!("{}1{}", "[".repeat(2000), "]".repeat(2000));
-    let record = Record {
-        seq: 0,
-        at: at(0),
-        body: Body::End { op: 0, outcome: Outcome::Output { output: deep, kept: None }, labels: Default::default() },
-    };
+    let record = Record { seq: 0, at: at(0), body: Body::end(0, Outcome::Output { output: deep, kept: None }) };
     assert_eq!(Record::decode(&record.encode().unwrap()).unwrap(), record);
 }

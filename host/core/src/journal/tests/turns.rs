@@ -173,7 +173,7 @@ fn call(seq: u64, op: u32) -> Line {
 }
 
 fn end(seq: u64, op: u32) -> Line {
-    line(seq, Body::End { op, outcome: output("x"), labels: Default::default() })
+    line(seq, Body::end(op, output("x")))
 }
 
 /// A wrong journal is refused as a whole: none of its results reaches the code.

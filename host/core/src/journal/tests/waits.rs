@@ -17,7 +17,7 @@ fn a_wait_past_the_end_of_the_journal_is_new() {
         assert_eq!(machine.wait(&wait).unwrap(), WaitStep::New);
         assert_eq!(machine.begin_wait(wait.clone(), at(1001)).unwrap(), 0);
         assert_eq!(machine.settle(0, outcome.clone(), at(1002)).unwrap(), outcome);
-        assert_eq!(pending(&mut machine)[1..], [Body::Wait { op: 0, wait }, Body::End { op: 0, outcome, labels: Default::default() }]);
+        assert_eq!(pending(&mut machine)[1..], [Body::Wait { op: 0, wait }, Body::end(0, outcome)]);
     }
 }
 

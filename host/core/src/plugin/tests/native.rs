@@ -28,12 +28,16 @@ fn the_files_of_an_outside_server_are_locked_and_their_changes_told() {
     let source = Source::Command(crate::project::Command { argv: vec!["python3".to_owned()], env: BTreeMap::new(), cwd: None });
     assert!(matches!(diff::relock(&source, Some(&old), &new), diff::Relock::NeedsReview(_)));
 
-    let name = "tickets".parse().expect("a name");
-    lock.admits(&name, &old.source, old.digest, &old.granted).expect("nothing changed");
-    let refused = lock.admits(&name, &old.source, new.digest, &old.granted).expect_err("a file changed").message;
+    let admits = |env: &str, digest| {
+        let text = format!("command = [\"python3\", \"server.py\"]\n{env}");
+        let (project, mut plugin) = project(&text, "");
+        plugin.name = "tickets".parse().expect("a name");
+        plugin.ask = vec!["search".to_owned()];
+        lock.admits(&project, &plugin, digest).map(|_| ())
+    };
+    admits("", old.digest).expect("nothing changed");
+    let refused = admits("", new.digest).expect_err("a file changed").message;
     assert!(refused.ends_with("its executable, or a file that its command names, is not the approved one"), "{refused}");
-    let more =
-        [&old.granted.iter().cloned().collect::<Vec<_>>()[..], &["secret tickets as TOKEN".to_owned()]].concat().into_iter().collect();
-    let refused = lock.admits(&name, &old.source, old.digest, &more).expect_err("it is given more").message;
-    assert!(refused.contains("secret tickets as TOKEN"), "{refused}");
+    let refused = admits("env = { TOKEN = { secret = \"tickets\" } }", old.digest).expect_err("it is given more").message;
+    assert!(refused.contains("TOKEN"), "{refused}");
 }

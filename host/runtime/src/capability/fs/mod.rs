@@ -88,5 +88,12 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 }
 
 fn view(state: &mut CallState) -> View<'_> {
-    View { rights: &state.call.rights, denials: &state.call.denials, seen: &state.call.seen, table: &mut state.table, state: &mut state.fs }
+    View {
+        rights: &state.call.rights,
+        denials: &state.call.denials,
+        seen: &state.call.seen,
+        uses: &state.call.uses,
+        table: &mut state.table,
+        state: &mut state.fs,
+    }
 }

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::{OpenMount, State, View, open};
-use crate::capability::{Denials, Rights, Seen};
+use crate::capability::{Denials, Rights, Seen, Uses};
 
 const FOLLOW: PathFlags = PathFlags::SYMLINK_FOLLOW;
 const READ: DescriptorFlags = DescriptorFlags::READ;
@@ -40,6 +40,7 @@ struct Call {
     rights: Arc<Rights>,
     denials: Denials,
     seen: Seen,
+    uses: Uses,
     table: ResourceTable,
     state: State,
     preopens: BTreeMap<String, u32>,
@@ -85,6 +86,7 @@ impl Call {
             rights,
             denials: Denials::default(),
             seen: Seen::default(),
+            uses: Uses::kept(true),
             table: ResourceTable::new(),
             state,
             preopens: BTreeMap::new(),
@@ -95,7 +97,14 @@ impl Call {
     }
 
     fn view(&mut self) -> View<'_> {
-        View { rights: &self.rights, denials: &self.denials, seen: &self.seen, table: &mut self.table, state: &mut self.state }
+        View {
+            rights: &self.rights,
+            denials: &self.denials,
+            seen: &self.seen,
+            uses: &self.uses,
+            table: &mut self.table,
+            state: &mut self.state,
+        }
     }
 
     /// The folder that a guest was given as `path`.

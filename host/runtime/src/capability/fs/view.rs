@@ -3,7 +3,7 @@
 use std::{any::Any, sync::Arc};
 
 use remit_bindings::filesystem::{Descriptor, FsError, FsResult, Node, types::ErrorCode};
-use remit_core::grant::{Access, Rule};
+use remit_core::grant::{Access, Request, Rule};
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::{
@@ -14,13 +14,14 @@ use super::{
     quota::Usage,
     refuse::Recorder,
 };
-use crate::capability::{Denials, Rights, Seen};
+use crate::capability::{Denials, Rights, Seen, Uses};
 
 /// What the host functions of this capability see of a call.
 pub(super) struct View<'a> {
     pub(super) rights: &'a Arc<Rights>,
     pub(super) denials: &'a Denials,
     pub(super) seen: &'a Seen,
+    pub(super) uses: &'a Uses,
     pub(super) table: &'a mut ResourceTable,
     pub(super) state: &'a mut State,
 }
@@ -88,7 +89,9 @@ impl View<'_> {
             Node::File { .. } => return Err(ErrorCode::NotDirectory.into()),
             Node::Dir { mount, dir } => {
                 let site = Site { dir: Arc::clone(dir), path: path.to_owned(), volume: self.mount(*mount)?.volume, follow };
-                return Ok(Place::Spot(Spot { mount: *mount, site, single: false, shown: join(&base.path, path) }));
+                let shown = join(&base.path, path);
+                self.note(*mount, &shown, access)?;
+                return Ok(Place::Spot(Spot { mount: *mount, site, single: false, shown }));
             }
             Node::Virtual => match route(&base.path, path, &self.guests()) {
                 Route::Mount(mount, rest) => (mount, rest),
@@ -96,7 +99,17 @@ impl View<'_> {
                 Route::Outside(path) => return Err(self.recorder(&path, access).not_granted(ErrorCode::Access)),
             },
         };
-        self.spot(mount, path, follow).map(Place::Spot)
+        let spot = self.spot(mount, path, follow)?;
+        self.note(mount, &spot.shown, access)?;
+        Ok(Place::Spot(spot))
+    }
+
+    /// Keeps what the guest is about to do at a path, where its mount allows that.
+    fn note(&self, mount: usize, path: &str, access: Access) -> FsResult<()> {
+        if self.mount(mount)?.access >= access {
+            self.uses.record(&self.rights.resolved.plugin, &Request::Fs { path, access });
+        }
+        Ok(())
     }
 
     /// The place in `mount` that `path`, relative to it, names.

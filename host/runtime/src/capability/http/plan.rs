@@ -139,7 +139,10 @@ fn canonical(call: &Call, method: &Method, uri: &http::Uri) -> Result<(Method, T
 fn allowed<'a>(call: &'a Call, asked: &Asked, method: &Method, target: &Target) -> Result<&'a Http, Error> {
     let request = grant::Request::Http { method: method.as_str(), url: &target.url };
     match grant::decide(&request, &call.rights.resolved) {
-        Decision::Allow(Allowed::Http(grant)) => Ok(grant),
+        Decision::Allow(Allowed::Http(grant)) => {
+            call.uses(&request);
+            Ok(grant)
+        }
         Decision::Allow(_) => Err(asked.forbid("no `http` grant was found", Error::HttpRequestDenied)),
         Decision::Deny(denial) => Err(asked.deny(denial, Error::HttpRequestDenied)),
     }

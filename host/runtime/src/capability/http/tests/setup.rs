@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::super::{Egress, Gateway, GatewayOptions, Resolve};
 use crate::{
-    capability::{Call, Denials, Rights, Seen, Services, call::now, scrub::Masks, tools::Dispatch},
+    capability::{Call, Denials, Rights, Seen, Services, Uses, call::now, scrub::Masks, tools::Dispatch},
     services::{MemoryKv, NoAudit, SystemClock},
 };
 
@@ -194,6 +194,7 @@ impl Setup {
             denials: Denials::default(),
             seen: Arc::new(Seen::new("fetch/get".to_owned(), self.before.clone(), Default::default())),
             masks: Masks::default(),
+            uses: Uses::default(),
             deadline: now() + Duration::from_millis(self.call_ms),
             services: Arc::new(services),
             events: None,

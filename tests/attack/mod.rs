@@ -2,6 +2,7 @@
 
 mod flow;
 mod inputs;
+mod log;
 mod neighbours;
 mod network;
 mod resources;

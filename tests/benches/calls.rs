@@ -20,13 +20,15 @@ use std::{
 
 use remit_bindings::tool::ToolPre;
 use remit_core::{
+    audit::{AuditSink, Signer},
     grant::{Decision, Grants, Request as Right, Resolved, decide, line},
     identity::Role,
     label::{Label, Labels, Policy, ToolLabels, When},
     limit::CallLimits,
     plugin::Effect,
 };
-use remit_runtime::{Host, Project, Request, plugin::Source, services::JsonLines};
+use remit_runtime::{Host, Project, Request, plugin::Source, services::NoAudit};
+use remit_store::Sqlite;
 use remit_tests::{Lab, Shell, fixture};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
@@ -48,6 +50,7 @@ struct Row {
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let mut rows = vec![runtime.block_on(fresh_call())];
+    rows.push(runtime.block_on(audited_call()));
     rows.push(runtime.block_on(cached_load()));
     rows.push(runtime.block_on(labels()));
     rows.push(denial());
@@ -109,13 +112,39 @@ async fn raw_call(engine: &Engine, tool: &ToolPre<Raw>) {
     black_box(result.expect("a call").expect("a result"));
 }
 
+fn audit_log(folder: &std::path::Path) -> Arc<Sqlite> {
+    let signer = Signer::from_seed(&[1; 32]).expect("a key");
+    Arc::new(Sqlite::open(&folder.join("state")).expect("a store").audited(signer, true))
+}
+
+async fn lab(audit: Arc<dyn AuditSink>) -> Lab {
+    Lab::with(|builder| builder.pool(8).audit(audit)).plugin("raw-tool", fixture("raw-tool"), &[], CallLimits::default()).await
+}
+
+/// A call that reads, with its record in the audit log, against the same call of a host that keeps none.
+async fn audited_call() -> Row {
+    let log = tempfile::tempdir().expect("a folder");
+    let (with, without) = (lab(audit_log(log.path())).await, lab(Arc::new(NoAudit)).await);
+    let (mut ours, mut baseline) = (Vec::new(), Vec::new());
+    for round in 0..2 * ROUNDS {
+        for (lab, times) in [(&with, &mut ours), (&without, &mut baseline)] {
+            let start = Instant::now();
+            let outcome = lab.call_text("raw-tool", "echo", ARGUMENTS).await;
+            let took = start.elapsed();
+            assert!(outcome.result.is_ok(), "{outcome:?}");
+            if round > ROUNDS / 10 {
+                times.push(took);
+            }
+        }
+    }
+    Row { what: "Host::call, with the audit log / without", ours: median(ours), baseline: median(baseline), goal: "<= 1.05x" }
+}
+
 /// The whole call, decided, bounded, metered and recorded, against a fresh instance by hand.
 async fn fresh_call() -> Row {
     let bytes = fixture("raw-tool");
     let log = tempfile::tempdir().expect("a folder");
-    let audit = JsonLines::open(&log.path().join("calls.jsonl")).expect("a log");
-    let lab =
-        Lab::with(|builder| builder.pool(8).audit(Arc::new(audit))).plugin("raw-tool", bytes.clone(), &[], CallLimits::default()).await;
+    let lab = lab(audit_log(log.path())).await;
     let engine = raw_engine();
     let tool = raw_tool(&engine, &bytes);
     let (mut ours, mut raw) = (Vec::new(), Vec::new());

@@ -74,6 +74,7 @@ fn every_command_has_help_with_an_example() {
     for command in [
         "call",
         "run",
+        "audit",
         "backup",
         "restore",
         "inspect",

@@ -34,12 +34,8 @@ fn a_disabled_plugin_runs_nothing_until_it_is_enabled() {
     }
     check("disable", said);
     assert!(shell.run(&["call", "files", "list", r#"{"path": "/docs"}"#]).status.success());
-    let log = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the log");
-    let decisions: Vec<serde_json::Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"))
-        .filter(|line: &serde_json::Value| line["decision"].is_string())
-        .collect();
+    let mut decisions = shell.audit(4);
+    decisions.retain(|record| record["decision"].is_string());
     let told: Vec<_> = decisions.iter().map(|line| (line["decision"].as_str().unwrap(), line["plugin"].as_str().unwrap())).collect();
     assert_eq!(told, [("disable", "files"), ("disable", "files"), ("enable", "files"), ("enable", "files")]);
 }

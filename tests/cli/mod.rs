@@ -1,5 +1,6 @@
 //! The command line, as transcripts: what is typed, standard output, standard error (`!`), exit status.
 
+mod audit;
 mod author;
 mod calls;
 mod halts;

@@ -103,7 +103,9 @@ fn c2_a_lock_that_was_edited_or_comes_from_another_project_is_refused() {
     let files = ["remit.toml", "remit.lock", "files.wasm", "docs/a.md"];
     let copy = |name: &str| {
         let other = Shell::new();
-        files.iter().for_each(|file| drop(other.write(file, std::fs::read(shell.cwd().join(file)).expect("a file"))));
+        for file in files {
+            other.write(file, std::fs::read(shell.cwd().join(file)).expect("a file"));
+        }
         let named = text(&other, "remit.toml").replace("name = \"work\"", &format!("name = \"{name}\""));
         other.write("remit.toml", named);
         ends(&other, &["trust", "--yes"], 0, "");

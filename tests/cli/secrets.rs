@@ -57,11 +57,10 @@ fn a_secret_is_set_listed_replaced_and_removed() {
     check("secret_of_a_principal", set(&shell, &of_ada, "the third value"));
     check("secret_explained", shell.transcript(&["explain", "hostile", "fetch"]).to_string());
     check("secret_explained_as_another", shell.transcript(&["explain", "hostile", "fetch", "--as", "user:ada"]).to_string());
-    let log = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the audit log");
-    let records: Vec<&str> = log.lines().filter(|line| line.contains("\"secret\":\"github\"")).collect();
-    assert_eq!(records.len(), 4, "{log}");
-    assert!(records[0].contains("set-secret") && records[2].contains("remove-secret") && records[3].contains("\"of\":\"user:ada\""));
-    assert!(!log.contains("value"), "{log}");
+    let records: Vec<_> = shell.audit(4).into_iter().filter(|record| record["secret"] == "github").collect();
+    let decisions: Vec<_> = records.iter().map(|record| record["decision"].as_str().expect("a decision")).collect();
+    assert_eq!(decisions, ["set-secret", "set-secret", "remove-secret", "set-secret"]);
+    assert!(records[3]["of"] == "user:ada" && records.iter().all(|record| !record.to_string().contains("value")), "{records:?}");
 }
 
 #[test]

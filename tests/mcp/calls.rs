@@ -30,8 +30,7 @@ fn a_state_that_was_given_for_no_question_is_refused_and_nothing_is_called() {
     assert!(refused.to_string().contains("make the request without it"), "{refused}");
     assert_eq!(client.call("raw__answer", json!({}))["structuredContent"]["result"], 42);
     client.close();
-    let log = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the log");
-    assert_eq!(log.lines().count(), 1);
+    assert_eq!(shell.audit(1).len(), 1);
 }
 
 /// A guest that swallows a refusal hides nothing.
@@ -117,8 +116,7 @@ fn every_call_is_in_the_audit_log() {
     let shell = project(&[("raw", "raw-tool")]);
     let mut client = client(&shell);
     let call = client.call("raw__answer", json!({}))["_meta"]["remit/call"].clone();
-    let log = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the log");
-    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let records = shell.audit(1);
     assert_eq!(records.len(), 1);
     assert_eq!((&records[0]["call"], &records[0]["tool"], &records[0]["delegation"]), (&call, &json!("answer"), &json!([])));
 }

@@ -294,7 +294,6 @@ fn sigterm_lets_a_running_call_end_and_takes_no_more() {
     let params = json!({ "name": "hostile__sleep", "arguments": { "milliseconds": 1500 }, "_meta": { "progressToken": "p" } });
     let headers = [("mcp-protocol-version", STATELESS), ("mcp-method", "tools/call"), ("mcp-name", "hostile__sleep")];
     let mut stream = server.begin("POST", "/mcp", &headers, &stateless("tools/call", params).to_string());
-    let log = shell.cwd().join(".remit/audit/calls.jsonl");
     let mut heard = String::new();
     while !heard.contains("asleep") {
         assert_ne!(stream.read_line(&mut heard).expect("a stream"), 0, "it runs before the signal comes: {heard}");
@@ -305,7 +304,7 @@ fn sigterm_lets_a_running_call_end_and_takes_no_more() {
     let mut text = String::new();
     stream.read_to_string(&mut text).expect("the answer");
     assert!(text.contains("awake"), "{text}");
-    assert_eq!(std::fs::read_to_string(log).expect("the log").lines().count(), 1);
+    assert_eq!(shell.audit(1).len(), 1);
     assert!(TcpStream::connect(authority).is_err(), "nobody listens any more");
 }
 

@@ -52,11 +52,6 @@ fn answer() -> Value {
     json!({ "name": "raw__answer", "arguments": {} })
 }
 
-fn audit(shell: &Shell) -> Vec<Value> {
-    let text = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).unwrap_or_default();
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
 fn files(folder: PathBuf) -> Vec<PathBuf> {
     std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
 }
@@ -76,7 +71,7 @@ fn a_key_is_shown_once_kept_as_a_digest_and_recorded_when_it_comes_and_goes() {
     assert!(listed.contains(&id) && listed.contains("never used") && listed.contains("raw/*") && !listed.contains(secret), "{listed}");
     assert!(shell.run(&["key", "revoke", &id]).status.success());
     assert_eq!(shell.run(&["key", "revoke", &id]).status.code(), Some(2), "it is gone");
-    let records = audit(&shell);
+    let records = shell.audit(2);
     let told: Vec<_> =
         records.iter().map(|record| (record["decision"].as_str().expect("a decision"), &record["key"], &record["of"])).collect();
     assert_eq!(told, [("create-key", &json!(id), &json!("user:bob")), ("revoke-key", &json!(id), &json!("user:bob"))]);
@@ -123,7 +118,7 @@ fn m16_a_client_sees_and_calls_what_its_role_and_its_key_allow() {
     assert_eq!(paged("raw__failed"), paged("raw__nothing"));
     let in_session = json!({ "name": "raw__answer", "arguments": {}, "_meta": { "remit/session": "desk" } });
     assert_eq!(server.stateless("tools/call", in_session, &[("authorization", &bob)]).status, 200);
-    let calls: Vec<Value> = audit(&shell).into_iter().filter(|record| record["tool"].is_string()).collect();
+    let calls: Vec<Value> = shell.audit(1).into_iter().filter(|record| record["tool"].is_string()).collect();
     let told: Vec<_> = calls.iter().map(|call| (&call["principal"], call["key"].is_string())).collect();
     assert_eq!(told, [(&json!("user:bob"), true); 2], "in a session, too");
 }
@@ -180,7 +175,7 @@ fn who_shows_no_key_of_the_project_is_not_let_in() {
     assert_eq!(server.send("GET", "/mcp", &[], "").status, 401);
     assert_eq!(server.send("DELETE", "/mcp", &[("mcp-session-id", "x")], "").status, 401);
     assert_eq!(server.stateless("tools/call", answer(), &[("authorization", &own)]).status, 200);
-    assert_eq!(audit(&shell).iter().filter(|record| record["tool"].is_string()).count(), 1);
+    assert_eq!(shell.audit(1).iter().filter(|record| record["tool"].is_string()).count(), 1);
 }
 
 /// M14: a flood without keys opens nothing, is not read, and keeps nobody out.

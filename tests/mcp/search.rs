@@ -1,7 +1,7 @@
 //! A search in place of a long list.
 
 use remit_tests::{McpClient, Shell};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{client, project};
 
@@ -46,8 +46,8 @@ fn a_call_through_the_search_is_a_call_like_any_other() {
     let mut client = client(&shell);
     let denied = client.call("call_tool", json!({ "name": "hostile__write_file", "arguments": { "path": "/docs/a.md", "text": "x" } }));
     assert_eq!((&denied["isError"], &denied["structuredContent"]["denials"][0]["rule"]), (&json!(true), &json!("not-granted")));
-    let record = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("the log");
-    let record: Value = serde_json::from_str(record.trim()).expect("one record");
+    let records = shell.audit(1);
+    let [record] = &records[..] else { panic!("one record: {records:?}") };
     assert_eq!((&record["plugin"], &record["tool"]), (&json!("hostile"), &json!("write_file")));
     let progress = json!({ "name": "call_tool", "arguments": { "name": "raw__progress" }, "_meta": { "progressToken": "p" } });
     client.ask("tools/call", progress);

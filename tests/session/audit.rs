@@ -6,10 +6,10 @@ use std::sync::{
 };
 
 use remit_core::{
-    Error, Kind, Result,
-    audit::{AuditRecord, AuditSink},
+    Error, Kind,
+    audit::{AuditRecord, AuditSink, Keep},
     id::SessionId,
-    store::{Status, WaitState},
+    store::{Later, Status, WaitState},
 };
 use remit_runtime::{TurnEnd, Verdict};
 use remit_tests::{
@@ -53,8 +53,7 @@ async fn who_decided_what_about_which_session_is_recorded() {
     assert!(record["at"].as_u64().is_some_and(|at| at > 0), "{record}");
     let mut rest = record.clone();
     rest.as_object_mut().unwrap().remove("at");
-    let expected =
-        json!({ "decision": "approve", "principal": "user:ada", "delegation": [], "project": "desk", "session": session, "wait": wait });
+    let expected = json!({ "type": "decision", "decision": "approve", "principal": "user:ada", "delegation": [], "project": "desk", "session": session, "wait": wait });
     assert_eq!(rest, expected, "and no text");
     assert_eq!(desk.host.decide(&ada, "desk", wait, Verdict::Deny(None)).await.unwrap_err().kind, Kind::Conflict);
 
@@ -92,8 +91,9 @@ async fn what_nobody_may_decide_is_no_decision() {
 struct Full(AtomicBool);
 
 impl AuditSink for Full {
-    fn record(&self, _: &AuditRecord<'_>) -> Result<()> {
-        if self.0.load(Ordering::SeqCst) { Err(Error::host("the audit log could not be written", "full")) } else { Ok(()) }
+    fn record(&self, _: &AuditRecord<'_>, _: Keep) -> Later<'static, ()> {
+        let full = self.0.load(Ordering::SeqCst);
+        Box::pin(async move { if full { Err(Error::host("the audit log could not be written", "full")) } else { Ok(()) } })
     }
 }
 

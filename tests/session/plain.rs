@@ -4,13 +4,13 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use remit_core::{
     Kind, Result,
-    audit::{AuditRecord, AuditSink},
+    audit::{AuditRecord, AuditSink, Keep},
     id::SessionId,
     identity::{Context, Role},
     journal::{Body, Record},
     limit::{SERIES_WAITS_MAX, SESSION_ARGUMENTS_MAX_BYTES},
     plugin::NO_AGENT,
-    store::{Status, WaitState},
+    store::{Later, Status, WaitState},
 };
 use remit_runtime::{CallEnd, Outcome, Request, Verdict};
 use remit_tests::desk::{Desk, Setup};
@@ -370,8 +370,8 @@ async fn a_call_that_is_taken_back_is_in_doubt() {
 struct Full;
 
 impl AuditSink for Full {
-    fn record(&self, _: &AuditRecord<'_>) -> Result<()> {
-        Err(remit_core::Error::host("the audit log could not be written, so what it is about is withheld", "full"))
+    fn record(&self, _: &AuditRecord<'_>, _: Keep) -> Later<'static, ()> {
+        Box::pin(async { Err(remit_core::Error::host("the audit log could not be written, so what it is about is withheld", "full")) })
     }
 }
 

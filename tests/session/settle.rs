@@ -6,13 +6,12 @@ use std::sync::{
 };
 
 use remit_core::{
-    Result,
-    audit::{AuditRecord, AuditSink},
+    audit::{AuditRecord, AuditSink, Keep},
     id::SessionId,
     journal::{Body, Outcome, Record, ToolCall},
     limit::SETTLE_TRIES_MAX,
     plugin::Effect,
-    store::{Append, Status},
+    store::{Append, Later, Status},
 };
 use remit_tests::desk::{Desk, Setup, call, executions, log};
 use serde_json::{Value, json};
@@ -142,12 +141,12 @@ struct Mends {
 }
 
 impl AuditSink for Mends {
-    fn record(&self, record: &AuditRecord<'_>) -> Result<()> {
+    fn record(&self, record: &AuditRecord<'_>, _: Keep) -> Later<'static, ()> {
         let asks = matches!(record, AuditRecord::Call(call) if call.settles);
         if asks && self.asked.fetch_add(1, Ordering::SeqCst) + 1 == self.after {
             std::fs::remove_file(self.folder.join("work/settle")).unwrap();
         }
-        Ok(())
+        Box::pin(async { Ok(()) })
     }
 }
 

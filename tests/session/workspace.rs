@@ -229,11 +229,11 @@ async fn a_copy_that_is_put_back_elsewhere_has_the_files() {
     remit_store::backup(&here.path().join("state"), &copy).unwrap();
     desk.more(session, json!([put("sub/a", "after")])).await.unwrap();
     drop(desk);
-    remit_store::restore(&there.path().join("state"), &copy, Timestamp(1)).unwrap();
+    remit_store::restore(&there.path().join("state"), &copy, &"user:ada".parse().unwrap(), Timestamp(1)).unwrap();
     let desk = open(there.path()).await;
     assert_eq!(texts(&desk.more(session, json!([look("sub/a")])).await.unwrap()), ["one"]);
     drop(desk);
-    remit_store::restore(&here.path().join("state"), &copy, Timestamp(1)).unwrap();
+    remit_store::restore(&here.path().join("state"), &copy, &"user:ada".parse().unwrap(), Timestamp(1)).unwrap();
     let desk = open(here.path()).await;
     assert_eq!(texts(&desk.more(session, json!([look("sub/a")])).await.unwrap()), ["one"], "a folder of later is not taken for it");
 }

@@ -6,6 +6,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use serde_json::Value;
+
 use crate::build;
 
 /// A home and a working directory for commands.
@@ -62,6 +64,24 @@ impl Shell {
     /// Runs the command.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("the binary runs")
+    }
+
+    /// The records of the project's audit log but those of its epochs, once there are so many: a process that runs may write some of them
+    /// a little later.
+    pub fn audit(&self, at_least: usize) -> Vec<Value> {
+        let mut records = Vec::new();
+        for _ in 0..200 {
+            let exported = self.run(&["audit", "export"]);
+            assert!(exported.status.success(), "{exported:?}");
+            let text = String::from_utf8(exported.stdout).expect("text");
+            let all = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+            records = all.filter(|record| record["type"] != "epoch").collect();
+            if records.len() >= at_least {
+                break;
+            }
+        }
+        assert!(records.len() >= at_least, "{records:?}");
+        records
     }
 
     /// Runs the command and tells it as a transcript: what was typed, standard output, standard error, exit status.

@@ -29,6 +29,8 @@ pub struct Environment {
     pub cache: PathBuf,
     /// Where trust is kept.
     pub trust: PathBuf,
+    /// Where the key that signs audit logs is kept.
+    pub signing: PathBuf,
     /// Who runs the command: `user:<login>`.
     pub principal: Principal,
     /// The user's time zone, an IANA name.
@@ -64,6 +66,7 @@ impl Environment {
             codex: variable("CODEX_HOME"),
             cache: folder("XDG_CACHE_HOME", ".cache")?.join("remit"),
             secrets: secrets_folder(&trust),
+            signing: trust.with_file_name("audit"),
             trust,
             principal: format!("user:{}", login()).parse()?,
             time_zone: jiff::tz::TimeZone::system().iana_name().unwrap_or("UTC").to_owned(),

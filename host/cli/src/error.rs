@@ -15,7 +15,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line or a configuration file is wrong.
     Usage = 2,
-    /// A right was missing, or a review found growth.
+    /// A right was missing, a review found growth, or an audit log is not what was written.
     Denied = 3,
     /// A bound was reached.
     Limit = 4,

@@ -11,11 +11,12 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use remit_core::{
     Error,
+    audit::{AuditRecord, AuditSink, Keep},
     clock::Clock,
     grant::Declared,
     limit::COMPONENT_MAX_BYTES,
     plugin::{
-        Definition, Kind, PluginName, declared_lines,
+        Definition, Digest, Kind, PluginName, declared_lines,
         diff::{Relock, relock},
         flag::{self, Flag, Seen},
         inspect::{Inspection, inspect, inspect_interface},
@@ -27,9 +28,10 @@ use remit_core::{
 use remit_runtime::{
     Builder, Host,
     plugin::plain_definitions,
-    project::{HaltFile, LOCAL_FILE, OpenError, OpenProject, TrustStore, find, open},
-    services::{JsonLines, SystemClock},
+    project::{HaltFile, LOCAL_FILE, OpenError, OpenProject, StateFolder, TrustStore, find, open, signing_key},
+    services::SystemClock,
 };
+use remit_store::Sqlite;
 
 use crate::{commands::Run, output, outside::Start, signing::Signing};
 
@@ -170,36 +172,46 @@ impl Run {
     /// # Errors
     /// Those of building a host.
     pub fn host(&self) -> anyhow::Result<Host> {
-        self.host_for(None)
+        Ok(self.builder().build()?)
     }
 
-    /// A host for one command on `project`, whose audit log it writes.
-    ///
-    /// # Errors
-    /// Those of building a host, and of opening the audit log.
-    pub fn host_for(&self, project: Option<&OpenProject>) -> anyhow::Result<Host> {
-        Ok(self.builder(project)?.build()?)
-    }
-
-    /// What [`Run::host_for`] builds the host from.
-    ///
-    /// # Errors
-    /// Those of opening the audit log.
-    pub fn builder(&self, project: Option<&OpenProject>) -> anyhow::Result<Builder> {
-        let mut builder = Host::builder()
+    fn builder(&self) -> Builder {
+        let builder = Host::builder()
             .cache_dir(&self.environment.cache)
             .worker(&self.environment.program)
             .outside(Arc::new(self.gateway()))
             .secrets(Arc::new(self.environment.secret_variables.clone()));
-        if std::io::stderr().is_terminal() {
-            builder = builder.progress(Arc::new(Spinner::default()));
-        }
-        if let Some(project) = project {
-            builder = builder.secrets(Arc::new(self.secrets(project)));
-            builder = builder.audit(Arc::new(JsonLines::open(&project.state.audit()?)?)).workspaces(project.state.workspaces()?);
-            builder = builder.halts(Arc::new(HaltFile::new(&project.state)));
-        }
-        Ok(builder)
+        if std::io::stderr().is_terminal() { builder.progress(Arc::new(Spinner::default())) } else { builder }
+    }
+
+    /// What a host on `project` is built from: with its secrets, and its sessions, its key-value data and its audit log in `store`.
+    ///
+    /// # Errors
+    /// Those of the folder of its workspaces.
+    pub fn project_builder(&self, project: &OpenProject, store: Arc<Sqlite>) -> anyhow::Result<Builder> {
+        let state = project.state.clone();
+        let builder = self.builder().audit(store.clone()).kv(store.clone()).sessions(store).secrets(Arc::new(self.secrets(project)));
+        let builder = builder.workspaces(project.state.workspaces()?).halts(Arc::new(HaltFile::new(&project.state)));
+        Ok(builder.components(Arc::new(move |digest: &Digest| state.component(digest))))
+    }
+
+    /// What a project keeps of its sessions and in its audit log. `may_lag` says whether the record of a call that only reads may be written
+    /// after its result is known.
+    ///
+    /// # Errors
+    /// Those of opening the store, and of reading or making the key that signs the log.
+    pub fn store(&self, state: &StateFolder, may_lag: bool) -> anyhow::Result<Sqlite> {
+        let signer = signing_key(&self.environment.signing)?;
+        Ok(Sqlite::open(&state.sessions()?)?.audited(signer, may_lag))
+    }
+
+    /// Puts a decision into the audit log of a project; durable on return.
+    ///
+    /// # Errors
+    /// Those of opening the log, and of writing.
+    pub fn record(&self, state: &StateFolder, record: &AuditRecord<'_>) -> anyhow::Result<()> {
+        let store = self.store(state, false)?;
+        self.block_on(async { Ok(store.record(record, Keep::Now).await?) })
     }
 
     /// What `plugin` is now, beside what was approved of it, where that is known. A component that does not carry its definitions is asked

@@ -78,3 +78,7 @@ id!(
     /// Something that a session waits for: an approval, an input, a time.
     WaitId, "wait_"
 );
+id!(
+    /// A stretch of an audit log: from its beginning, or from where a backup was put back.
+    EpochId, "epoch_"
+);

@@ -368,6 +368,18 @@ pub const SIGNATURE_MAX_BYTES: usize = 2 * KIB as usize;
 pub const USES_MAX: usize = 64;
 /// One of them, in words (R5).
 pub const USE_MAX_BYTES: usize = 512;
+/// Longest name of a plugin or a tool that is recorded of a call, whether there is one or not.
+pub const NAMED_MAX_CHARS: usize = 128;
+/// Largest record of the audit log; a call with a larger one is withheld (L1).
+pub const AUDIT_RECORD_MAX_BYTES: usize = 512 * KIB as usize;
+/// How long the record of a call that only reads may wait before it is written.
+pub const AUDIT_LAG_MS: u64 = 100;
+/// Records that wait so; where they are more, calls wait for the disk.
+pub const AUDIT_WAITING_MAX_BYTES: usize = 4 * MIB as usize;
+/// How often a checkpoint of the audit log is signed at most, while records arrive.
+pub const AUDIT_CHECKPOINT_MS: u64 = 1000;
+/// Largest file of a checkpoint that is read, and most of a key that signs them.
+pub const AUDIT_CHECKPOINT_MAX_BYTES: u64 = 4 * KIB;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
 

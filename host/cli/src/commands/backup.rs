@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{Exit, output};
 
-/// Copy the project's sessions, state and key-value data to a new folder, while they are used
+/// Copy the project's sessions, state, key-value data and audit log to a new folder, while they are used
 ///
 /// The components that turns may need are copied as well. Grants, lock and secrets are not: they stand in other places.
 ///
@@ -22,7 +22,7 @@ pub struct Backup {
 
 /// Put a backup in place of the project's sessions
 ///
-/// What is there is kept beside it. Turns that had not ended when the backup was made are quarantined, since nobody knows what they did
+/// What is there is kept beside it, its audit log too: the log goes on from the one of the backup, and says so. Turns that had not ended when the backup was made are quarantined, since nobody knows what they did
 /// after it: `remit session abandon` ends them, `remit session fork` goes on from them.
 ///
 /// Example: remit restore ../backup-monday
@@ -74,7 +74,11 @@ impl super::Run {
             output::note("nothing was changed");
             return Ok(Exit::Denied);
         }
-        let open_turns = remit_store::restore(&sessions, &folder.join(DATABASE), SystemClock.now())?;
+        let by = &self.environment.principal;
+        let open_turns = remit_store::restore(&sessions, &folder.join(DATABASE), by, SystemClock.now())?;
+        // The audit log begins a new epoch, which is signed at once.
+        let store = self.store(&project.state, false)?;
+        self.block_on(async { Ok(store.audit_checkpoint().await?) })?;
         for component in components(&folder.join(COMPONENTS))? {
             let bytes = crate::opened::read_component(&component)?;
             project.state.keep_component(&bytes)?;

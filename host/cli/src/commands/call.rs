@@ -133,9 +133,9 @@ impl super::Run {
         }
         let project = self.open_trusted()?;
         let plugin = self.approved(&project, project.plugin(plugin)?)?;
-        // The store is opened for those who have something in it.
-        let stored = plugin.granted.kv.is_some() || in_session;
-        let host = if stored { self.session_host(&project)? } else { self.host_for(Some(&project))? };
+        // What the one call gives is shown once its record is durable, even where it only reads: it costs the same one write.
+        let store = Arc::new(self.store(&project.state, in_session)?);
+        let host = self.project_builder(&project, store)?.build()?;
         let others = if in_session { self.others(&project, plugin.name.as_str()) } else { Vec::new() };
         let revoked = project.revoked(&plugin.name);
         let remit_core::project::Project { name, labels, .. } = project.project;

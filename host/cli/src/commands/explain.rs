@@ -22,6 +22,7 @@ use remit_runtime::{
 };
 use serde_json::{Value, json};
 
+use super::audit::newest;
 use crate::{
     Exit,
     opened::{Current, revoked_lines},
@@ -311,20 +312,14 @@ impl super::Run {
     }
 
     /// What the audit log of the project says of a call.
-    #[allow(clippy::disallowed_methods, reason = "the audit log is read here, line by line")]
     fn explain_call(&self, project: &OpenProject, call: &str) -> anyhow::Result<Exit> {
-        use std::io::BufRead;
         let call: CallId = call.parse()?;
-        let log = std::fs::File::open(project.state.audit()?)?;
-        for line in std::io::BufReader::new(log).lines() {
-            let record: Value = serde_json::from_str(&line?).unwrap_or(Value::Null);
-            if record.get("call").and_then(Value::as_str) == Some(call.to_string().as_str()) {
-                let text = if self.global.json { record.to_string() } else { serde_json::to_string_pretty(&record)? };
-                output::line(&text);
-                return Ok(Exit::Done);
-            }
-        }
-        Err(Error::not_found(format!("no call `{call}` in the audit log of this project")).into())
+        let id = call.to_string();
+        let store = self.store(&project.state, false)?;
+        let found = self.block_on(async { newest(&store, 1, |record| record.is_about(&id)).await })?;
+        let record = found.first().ok_or_else(|| Error::not_found(format!("no call `{call}` in the audit log of this project")))?;
+        output::line(&if self.global.json { record.text.clone() } else { serde_json::to_string_pretty(&record.value)? });
+        Ok(Exit::Done)
     }
 }
 

@@ -1,13 +1,13 @@
 //! `remit disable`, `enable`, `stop` and `start`: what may not run for now, for every process of the project.
 
 use remit_core::{
-    audit::{AuditRecord, AuditSink, Decision, DecisionRecord},
+    audit::{AuditRecord, Decision, DecisionRecord},
     clock::Clock,
     halt::{Halt, HaltSource, Target},
 };
 use remit_runtime::{
     project::{HaltFile, OpenProject, StateFolder, find},
-    services::{JsonLines, SystemClock},
+    services::SystemClock,
 };
 use serde_json::json;
 
@@ -150,11 +150,11 @@ impl super::Run {
         let (at, principal, project) = (SystemClock.now(), &self.environment.principal, project.map_or("", |open| &open.project.name));
         let delegation = &[];
         let record = DecisionRecord { at, decision, principal, delegation, project, session: None, wait: None, of, plugin, refused: None };
-        Ok(JsonLines::open(&state.audit()?)?.record(&AuditRecord::Decision(record))?)
+        self.record(state, &AuditRecord::Decision(record))
     }
 
     /// The state folder of the project, and the project where it can be read: an emergency does not wait for a mistake to be mended.
-    fn state_folder(&self) -> anyhow::Result<(StateFolder, Option<OpenProject>)> {
+    pub(super) fn state_folder(&self) -> anyhow::Result<(StateFolder, Option<OpenProject>)> {
         match self.open() {
             Ok(project) => Ok((project.state.clone(), Some(project))),
             Err(error) => {

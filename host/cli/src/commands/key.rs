@@ -2,7 +2,7 @@
 
 use remit_core::{
     Error,
-    audit::{AuditRecord, AuditSink, KeyDecision, KeyRecord},
+    audit::{AuditRecord, KeyDecision, KeyRecord},
     clock::Clock,
     grant::ToolPattern,
     id::KeyId,
@@ -14,7 +14,7 @@ use remit_core::{
 };
 use remit_runtime::{
     project::{MANIFEST_FILE, NewKey, OpenProject},
-    services::{JsonLines, SystemClock},
+    services::SystemClock,
 };
 use serde_json::{Value, json};
 
@@ -200,7 +200,7 @@ impl super::Run {
             tools: kept.and_then(|kept| kept.tools.as_deref()),
             expires: kept.map(|kept| kept.expires),
         };
-        Ok(JsonLines::open(&project.state.audit()?)?.record(&AuditRecord::Key(record))?)
+        self.record(&project.state, &AuditRecord::Key(record))
     }
 }
 

@@ -3,13 +3,12 @@
 use std::{io::IsTerminal, num::NonZeroUsize, sync::Arc, thread};
 
 use anyhow::Context as _;
-use remit_core::{Error, Result, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS, plugin::Digest, project::Project};
+use remit_core::{Error, Result, clock::Clock as _, identity::Principal, limit::MCP_POOL_CALLS, project::Project};
 use remit_runtime::{
     project::{Keys, OpenProject},
     services::SystemClock,
 };
 use remit_server::mcp::{Address, Admission, Door, Listener, Members, Setup, Tokens};
-use remit_store::Sqlite;
 use tokio::{runtime, sync::watch};
 
 use super::{mcp_install::Install, mcp_supply::Supply};
@@ -69,9 +68,8 @@ impl super::Run {
             one_plugin(&project.project)?;
         }
         let entrance = arguments.http.as_ref().map(|address| Entrance::new(&project, address, arguments)).transpose()?;
-        let (store, state) = (Arc::new(Sqlite::open(&project.state.sessions()?)?), project.state.clone());
-        let builder = self.builder(Some(&project))?.pool(MCP_POOL_CALLS).kv(store.clone()).sessions(store);
-        let host = builder.components(Arc::new(move |digest: &Digest| state.component(digest))).build()?;
+        let store = Arc::new(self.store(&project.state, true)?);
+        let host = self.project_builder(&project, store.clone())?.pool(MCP_POOL_CALLS).build()?;
         let (offers, catalog) = watch::channel(Arc::default());
         let (accepting, accept_client) = watch::channel(project.project.approvals.accept_client);
         let door = Door::new(Setup {
@@ -104,9 +102,13 @@ impl super::Run {
                 never = supply.keep_up() => match never {},
             }
         });
+        // What is left of the host may outlive the runtime, and the process does not wait for it.
+        let written = runtime.block_on(store.audit_checkpoint());
         // Blocking host work of a dropped call must not hold up the exit.
         runtime.shutdown_background();
-        served
+        let exit = served?;
+        written?;
+        Ok(exit)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The commands, one a file.
 
 mod approval;
+mod audit;
+mod audit_export;
 mod backup;
 mod build;
 mod call;
@@ -51,6 +53,8 @@ pub enum Command {
     Session(session::Session),
     #[command(subcommand)]
     Approval(approval::Approval),
+    #[command(subcommand)]
+    Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(backup::Restore),
     Prune(prune::Prune),
@@ -96,6 +100,7 @@ impl Run {
             Command::Run(arguments) => self.run_agent(&arguments),
             Command::Session(command) => self.session(&command),
             Command::Approval(command) => self.approval(command),
+            Command::Audit(command) => self.audit(&command),
             Command::Backup(arguments) => self.backup(&arguments),
             Command::Restore(arguments) => self.restore(&arguments),
             Command::Prune(arguments) => self.prune(&arguments),

@@ -6,11 +6,10 @@ use remit_core::{
     Error, Kind,
     id::SessionId,
     identity::{Context, Role},
-    plugin::{Digest, NO_AGENT, text::visible_lines},
+    plugin::{NO_AGENT, text::visible_lines},
     store::{Caller, SessionRow, Status, WaitKind, WaitRow, WaitState},
 };
 use remit_runtime::{Host, Patience, Project, Ran, RunRequest, TurnEnd, project::OpenProject};
-use remit_store::Sqlite;
 use serde_json::json;
 
 use crate::{
@@ -153,10 +152,7 @@ impl super::Run {
     /// # Errors
     /// Those of opening the store, and of building a host.
     pub(super) fn session_host(&self, project: &OpenProject) -> anyhow::Result<Host> {
-        let store = Arc::new(Sqlite::open(&project.state.sessions()?)?);
-        let state = project.state.clone();
-        let components = Arc::new(move |digest: &Digest| state.component(digest));
-        Ok(self.builder(Some(project))?.kv(store.clone()).sessions(store).components(components).build()?)
+        Ok(self.project_builder(project, Arc::new(self.store(&project.state, true)?))?.build()?)
     }
 
     /// A host with an agent and the tools that it may call.

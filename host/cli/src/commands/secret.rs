@@ -7,7 +7,7 @@ use std::{
 
 use remit_core::{
     Error,
-    audit::{AuditRecord, AuditSink, SecretDecision, SecretRecord},
+    audit::{AuditRecord, SecretDecision, SecretRecord},
     clock::Clock,
     identity::Principal,
     limit::SECRET_MAX_BYTES,
@@ -17,7 +17,7 @@ use remit_core::{
 use remit_runtime::{
     project::{KeptSecret, NewSecret, OpenProject},
     secrets::EnvSecrets,
-    services::{JsonLines, SystemClock},
+    services::SystemClock,
 };
 use secrecy::zeroize::Zeroizing;
 use serde_json::json;
@@ -201,7 +201,7 @@ impl super::Run {
     ) -> anyhow::Result<()> {
         let (principal, project_name) = (&self.environment.principal, project.project.name.as_str());
         let record = SecretRecord { at: SystemClock.now(), decision, principal, project: project_name, secret, of, destinations };
-        Ok(JsonLines::open(&project.state.audit()?)?.record(&AuditRecord::Secret(record))?)
+        self.record(&project.state, &AuditRecord::Secret(record))
     }
 }
 

@@ -7,7 +7,7 @@ use remit_core::{
     grant::Denial,
     halt::Refusal,
     id::CallId,
-    identity::{Context, Principal},
+    identity::Principal,
     label::Labels,
     limit::HALT_LOOK_MS,
     plugin::{Effect, text::visible},
@@ -15,17 +15,16 @@ use remit_core::{
 };
 use tokio::sync::watch;
 
-use super::{Inner, Outcome, Request, running::Running};
+use super::{Inner, Outcome, Request};
 use crate::{
     capability::Services,
-    output::Output,
     plugin::Loaded,
     session::{Agents, AllSeries},
 };
 
-impl Outcome {
+impl<T> Outcome<T> {
     /// How a call ended for which nothing ran now.
-    pub(crate) fn unrun(call: CallId, result: Result<Output>, denials: Vec<Denial>) -> Self {
+    pub(crate) fn unrun(call: CallId, result: Result<T>, denials: Vec<Denial>) -> Self {
         let (metering, stdout, stderr) = Default::default();
         let (labels, used) = (Labels::default(), Vec::new());
         Self { call, result, denials, labels, used, metering, backtrace: Vec::new(), stdout, stderr }
@@ -39,12 +38,6 @@ impl Inner {
     /// `not-found`.
     pub(crate) fn output_bytes(&self, request: &Request<'_>) -> Result<usize> {
         Ok(self.find_plugin(request)?.1.spec.limits.output_bytes())
-    }
-
-    /// A call that was refused before it was made, with its line in the audit log.
-    pub(crate) fn refuse(&self, context: &Context, request: &Request<'_>, error: Error, denials: Vec<Denial>) -> Outcome {
-        let result = self.audit(context, request, &Running::default(), &denials, Err(error));
-        Outcome::unrun(context.call, result, denials)
     }
 
     /// The plain calls of sessions.

@@ -8,6 +8,7 @@ mod masked;
 mod mcp;
 mod nested;
 mod outside;
+mod recorded;
 mod running;
 mod workspace;
 
@@ -23,13 +24,13 @@ use std::{
 
 use remit_core::{
     Error, Result,
-    audit::{AuditRecord, CallRecord, Metering, Outcome as Ending},
+    audit::Metering,
     grant::{Denial, Grants, Held},
     id::CallId,
     identity::{Context, Principal, Role},
     label::{Label, Labels, Policy},
     limit::{CallLimits, OUTPUT_KEPT_MAX_BYTES},
-    plugin::{Definition, Digest, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
+    plugin::{Definition, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
 };
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -319,6 +320,9 @@ impl Inner {
 
     async fn perform<E: Errand>(&self, context: &Context, request: &Request<'_>, errand: &E, outermost: bool) -> Outcome<E::Answer> {
         let started = now();
+        if let Err(error) = self.services.audit.ready().await {
+            return Outcome::unrun(context.call, Err(error), Vec::new());
+        }
         let mut running = Running { settles: E::SETTLES, uses: Uses::kept(context.session.is_some()), ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
         let result = written(&mut running).await.map_err(Failed::from).and(result);
@@ -334,7 +338,7 @@ impl Inner {
             Err(failed) => (Err(failed.error), failed.backtrace),
         };
         let (denials, used) = (running.denials.take().masked(&running.masks), running.uses.take().masked(&running.masks));
-        let result = self.audit(context, request, &running, &denials, result);
+        let result = self.audit(context, request, &running, &denials, result).await;
         let labels = running.seen.held().beyond(&context.labels);
         let Running { metering, stdout, stderr, masks, .. } = running;
         let said = |ring: Ring| ring.text().masked(&masks);
@@ -358,6 +362,7 @@ impl Inner {
             return Err(error.hint(format!("remit run {}", plugin.spec.name)).into());
         }
         let tool = &*errand.tool(&plugin, request.tool)?;
+        running.effect = Some(errand.effect(tool));
         self.admissible(context, request, (&*served, &*plugin), &running.denials)?;
         running.seen = served.seen(context, request);
         let arguments = errand.arguments(tool, request.arguments)?;
@@ -440,31 +445,6 @@ impl Inner {
             custom: self.custom.iter().map(|custom| custom.state(call)).collect(),
             call: call.clone(),
         }
-    }
-
-    fn audit<T>(&self, context: &Context, request: &Request<'_>, running: &Running, denials: &[Denial], result: Result<T>) -> Result<T> {
-        let digest = running.digest.map(|digest| digest.to_string()).unwrap_or_else(|| "unknown".to_owned());
-        let record = AuditRecord::Call(CallRecord {
-            at: self.services.clock.now(),
-            call: context.call,
-            principal: &context.principal,
-            key: context.key,
-            delegation: &context.delegation,
-            project: request.project,
-            plugin: request.plugin,
-            digest: &digest,
-            tool: request.tool,
-            settles: running.settles,
-            arguments_sha256: &Digest::of(request.arguments.as_bytes()).hex(),
-            outcome: match &result {
-                Ok(_) => Ending::Done,
-                Err(error) => Ending::Failed { kind: error.kind, blame: error.blame },
-            },
-            denials,
-            metering: running.metering,
-        });
-        self.services.audit.record(&record)?;
-        result
     }
 }
 

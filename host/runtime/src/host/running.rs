@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use cap_std::fs::Dir;
-use remit_core::{audit::Metering, plugin::Digest};
+use remit_core::{
+    audit::Metering,
+    plugin::{Digest, Effect},
+};
 use wasmtime::Store;
 
 use crate::capability::{CallState, Denials, Seen, Uses, scrub::Masks, stdio::Ring};
@@ -17,6 +20,7 @@ pub(super) struct Running {
     pub(super) masks: Masks,
     pub(super) uses: Uses,
     pub(super) digest: Option<Digest>,
+    pub(super) effect: Option<Effect>,
     /// The workspace that it may write.
     pub(super) written: Option<Arc<Dir>>,
     pub(super) metering: Metering,

@@ -12,6 +12,7 @@ mod keys;
 mod native;
 mod open;
 mod secrets;
+mod signing;
 mod state;
 mod trust;
 
@@ -25,5 +26,6 @@ pub use keys::{Keys, NewKey, public_keys};
 pub use native::{NATIVE_PATH, Native};
 pub use open::{Artefact, Marks, OpenError, OpenProject, open};
 pub use secrets::{KeptSecret, NewSecret, SecretStore, secrets_folder};
+pub use signing::signing_key;
 pub use state::StateFolder;
 pub use trust::{TrustStore, trust_folder};

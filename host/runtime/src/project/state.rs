@@ -99,12 +99,18 @@ impl StateFolder {
         file::remove(&self.path.join("components").join(format!("{}.wasm", digest.hex())))
     }
 
-    /// Where sessions are kept; the folder is made.
+    /// Where sessions and the audit log are kept; the folder is made.
     ///
     /// # Errors
     /// `host` when the folder cannot be made, `denied` when it is not this user's own.
     pub fn sessions(&self) -> Result<PathBuf> {
         self.folder("sessions")
+    }
+
+    /// The audit log as earlier versions kept it, a file of JSON lines; `None` when there is none.
+    pub fn earlier_audit(&self) -> Option<PathBuf> {
+        let path = self.path.join("audit/calls.jsonl");
+        file::is_regular(&path).then_some(path)
     }
 
     /// Where workspaces are kept; the folder is made.
@@ -130,14 +136,6 @@ impl StateFolder {
         getrandom::fill(&mut key).map_err(|error| Error::host("the machine gives no random numbers", error))?;
         file::write(&path, &key, 0o600)?;
         Ok(key)
-    }
-
-    /// The audit log; its folder is made.
-    ///
-    /// # Errors
-    /// `host` when the folder cannot be made, `denied` when it is not this user's own.
-    pub fn audit(&self) -> Result<PathBuf> {
-        Ok(self.folder("audit")?.join("calls.jsonl"))
     }
 
     /// The keys that let clients in; their folder is made.

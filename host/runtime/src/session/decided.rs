@@ -2,7 +2,7 @@
 
 use remit_core::{
     Result,
-    audit::{AuditRecord, Decision, DecisionRecord},
+    audit::{AuditRecord, Decision, DecisionRecord, Keep},
     id::{SessionId, WaitId},
     identity::{Context, Principal},
 };
@@ -44,12 +44,15 @@ impl Inner {
         let record = |refused| {
             let (at, principal, delegation) = (self.services().clock.now(), &context.principal, context.delegation.as_slice());
             let record = DecisionRecord { at, decision, principal, delegation, project, session, wait, of, plugin: None, refused };
-            self.services().audit.record(&AuditRecord::Decision(record))
+            self.services().audit.record(&AuditRecord::Decision(record), Keep::Now)
         };
-        record(None)?;
-        let done = act().await;
+        let recorded = record(None).await;
+        let done = match recorded {
+            Ok(()) => act().await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &done {
-            record(Some(error.kind))?;
+            record(Some(error.kind)).await?;
         }
         done
     }

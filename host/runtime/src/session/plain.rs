@@ -263,7 +263,7 @@ impl Asked<'_> {
             Ok(described) => described,
             Err(error) => {
                 self.begin_call(&mut open, self.as_call(&turn, String::new(), Effect::Read), Some(&error)).await?;
-                let refused = self.host.refuse(self.context, self.request, error, turn.denials.take());
+                let refused = self.host.refuse(self.context, self.request, error, turn.denials.take()).await;
                 return Ok(Begun::Ended(CallEnd::Ended(Box::new(refused))));
             }
         };

@@ -2,6 +2,7 @@
 //!
 //! SQLite reaches its files through a layer that keeps what a disk would have of them, and fails where a test says so.
 
+mod audit;
 mod damage;
 mod disk;
 mod failing;

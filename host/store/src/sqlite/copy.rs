@@ -6,10 +6,14 @@ mod tests;
 
 use std::path::Path;
 
-use remit_core::{Error, Kind, Result, clock::Timestamp};
+use remit_core::{Error, Kind, Result, clock::Timestamp, identity::Principal};
 use rusqlite::Connection;
 
-use super::{database::Database, failure::broken};
+use super::{
+    audit::{Head, begin_epoch, head},
+    database::Database,
+    failure::{Failure, broken},
+};
 use crate::{folder, owner};
 
 /// What a database is called while it is being put back.
@@ -60,12 +64,13 @@ pub fn backup(folder: &Path, to: &Path) -> Result<()> {
 }
 
 /// Puts a copy that [`backup`] made in place of the database in `folder`; that one is kept beside it as `state.db.before`. Turns that
-/// had not ended when the copy was taken are quarantined. Returns how many. Durable on return. Blocks.
+/// had not ended when the copy was taken are quarantined. Returns how many. The audit log begins a new epoch, with a record that says that
+/// `by` did this. Durable on return. Blocks.
 ///
 /// # Errors
 /// `conflict` while a process uses the store; `invalid` when `from` is no sound copy; `unavailable` when it is of a later format;
 /// `not-found`; `host`. The database in `folder` is as it was then.
-pub fn restore(folder: &Path, from: &Path, at: Timestamp) -> Result<usize> {
+pub fn restore(folder: &Path, from: &Path, by: &Principal, at: Timestamp) -> Result<usize> {
     if !from.is_file() {
         return Err(Error::not_found(format!("there is no copy of a state database at `{}`", from.display())));
     }
@@ -78,12 +83,17 @@ pub fn restore(folder: &Path, from: &Path, at: Timestamp) -> Result<usize> {
     for name in [INCOMING.to_owned(), format!("{INCOMING}-wal"), format!("{INCOMING}-shm")] {
         folder::remove(&folder.join(name))?;
     }
-    let open_turns = take_over(folder, from, at)?;
     let database = Database::new(folder.to_owned());
-    // What is in the log belongs to the database that goes; it is written into it first.
     let old = database.prepare()?;
     drop(old);
     let old = database.writer().map_err(|error| broken(&error))?;
+    // A log that cannot be read is no reason to keep what it is in.
+    let aside = head(&old).unwrap_or_else(|failure| {
+        tracing::warn!(error = Error::from(failure).message, "the audit log that is put aside cannot be read");
+        None
+    });
+    let open_turns = take_over(folder, from, aside.as_ref(), by, at)?;
+    // What is in the log belongs to the database that goes; it is written into it first.
     old.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(|error| broken(&error))?;
     drop(old);
     let path = folder.join(folder::DATABASE);
@@ -99,7 +109,7 @@ pub fn restore(folder: &Path, from: &Path, at: Timestamp) -> Result<usize> {
 }
 
 /// Copies `from` beside the database, checks the copy and makes it ready to be used.
-fn take_over(folder: &Path, from: &Path, at: Timestamp) -> Result<usize> {
+fn take_over(folder: &Path, from: &Path, aside: Option<&Head>, by: &Principal, at: Timestamp) -> Result<usize> {
     let incoming = folder.join(INCOMING);
     let unsound =
         |error: rusqlite::Error| Error::invalid(format!("`{}` is no sound copy of a state database", from.display())).internal(error);
@@ -114,13 +124,14 @@ fn take_over(folder: &Path, from: &Path, at: Timestamp) -> Result<usize> {
     if sound != "ok" {
         return Err(Error::invalid(format!("`{}` is no sound copy of a state database", from.display())).internal(sound));
     }
-    let act = |connection: &Connection| -> rusqlite::Result<usize> {
+    let act = |connection: &Connection| -> Result<usize, Failure> {
         connection.execute_batch(PUT_BACK)?;
         let detail = format!("put back from a backup on {at}; what its turn did after that is not known");
         let sql = "UPDATE sessions SET status = 'quarantined', detail = ?1 WHERE status IN ('running', 'waiting')";
         let open_turns = connection.execute(sql, [detail])?;
+        begin_epoch(connection, at, Some(by), aside)?;
         connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE; PRAGMA journal_mode = WAL;")?;
         Ok(open_turns)
     };
-    act(&connection).map_err(|error| broken(&error))
+    Ok(act(&connection)?)
 }

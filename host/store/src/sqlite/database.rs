@@ -17,6 +17,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_callers.sql"),
     include_str!("../../migrations/0004_inputs.sql"),
     include_str!("../../migrations/0005_finished.sql"),
+    include_str!("../../migrations/0006_audit.sql"),
 ];
 /// 8 MB of log: short enough to be copied while nobody notices, long enough that pages are written over in it.
 const WAL_MAX_PAGES: u32 = 2000;

@@ -1,6 +1,7 @@
 //! The SQLite store.
 
 mod answer;
+mod audit;
 mod copy;
 mod database;
 mod failure;
@@ -14,7 +15,10 @@ mod value;
 mod version;
 mod writer;
 
-pub use self::copy::{backup, restore};
+pub use self::{
+    audit::{AuditPage, AuditRow},
+    copy::{backup, restore},
+};
 
 use std::{
     collections::BTreeMap,
@@ -47,7 +51,7 @@ use self::{
 };
 use crate::{folder, owner::Owner};
 
-/// Sessions and key-value data in one SQLite database, which several processes may have open at once.
+/// Sessions, key-value data and the audit log in one SQLite database, which several processes may have open at once.
 ///
 /// A session that was claimed through it belongs to it until it is released, or this is dropped, or the process ends. Dropping it
 /// waits for what was asked of it before.
@@ -58,6 +62,9 @@ pub struct Sqlite {
     watch: Arc<Mutex<Watch>>,
     owner: Arc<Owner>,
     finished: Finished,
+    waiting: audit::Shared,
+    /// Whether records of what only reads may be written later.
+    may_lag: bool,
 }
 
 impl Sqlite {
@@ -76,13 +83,15 @@ impl Sqlite {
         let owner = Arc::new(Owner::new(&database.folder)?);
         let watch = Watch(database.prepare()?);
         drop(opening);
-        let finished = Finished::default();
+        let (finished, waiting) = (Finished::default(), audit::Shared::default());
         Ok(Self {
             readers: Readers::start(&database)?,
-            writer: Writer::start(database, owner.clone(), finished.clone())?,
+            writer: Writer::start(database, owner.clone(), finished.clone(), waiting.clone())?,
             watch: Arc::new(Mutex::new(watch)),
             owner,
             finished,
+            waiting,
+            may_lag: true,
         })
     }
 

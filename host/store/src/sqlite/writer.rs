@@ -5,7 +5,7 @@ use std::{
     io,
     sync::{
         Arc, Mutex, PoisonError,
-        mpsc::{self, Receiver, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
     thread::JoinHandle,
 };
@@ -15,6 +15,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::{
     answer::Answer,
+    audit::{Records, Shared},
     database::Database,
     failure::{Failure, broken, is_full},
     log::Log,
@@ -28,9 +29,17 @@ const GROUP_MAX: usize = 1024;
 /// Sessions with records of turns that ended, which are to be packed when nobody asks for anything.
 pub(super) type Finished = Arc<Mutex<BTreeSet<i64>>>;
 
+/// What the thread that writes is told.
+enum Message {
+    /// To do this.
+    Do(Box<dyn Request>),
+    /// That records of the audit log wait.
+    Records,
+}
+
 /// Hands requests to the thread that writes. Dropping it waits until all of them are done.
 pub(super) struct Writer {
-    queue: Option<Sender<Box<dyn Request>>>,
+    queue: Option<Sender<Message>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -39,10 +48,10 @@ impl Writer {
     ///
     /// # Errors
     /// `host` when the system gives no thread.
-    pub(super) fn start(database: Database, owner: Arc<Owner>, finished: Finished) -> Result<Self> {
+    pub(super) fn start(database: Database, owner: Arc<Owner>, finished: Finished, waiting: Shared) -> Result<Self> {
         let (queue, requests) = mpsc::channel();
-        let log = Log::new(&database);
-        let mut thread = Thread { database, owner, connection: None, log, mark: 0, swept: false, finished };
+        let (log, records) = (Log::new(&database), Records::new(waiting));
+        let mut thread = Thread { database, owner, connection: None, log, mark: 0, swept: false, finished, records, is_end: false };
         let started = std::thread::Builder::new().name("remit-store-writer".to_owned()).spawn(move || thread.run(&requests));
         let thread = started.map_err(|error| Error::host("the system gives no thread for the state database", error))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
@@ -50,9 +59,17 @@ impl Writer {
 
     /// Has `act` run in a transaction, perhaps a second time after what it did was undone; `answer` is told its result once that is durable.
     pub(super) fn submit<T: Send + 'static>(&self, act: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static, answer: Answer<T>) {
-        let request = Box::new(Work { act, result: None, answer });
         // Without the thread the request is dropped, and whoever waits for its answer is told so.
-        if self.queue.as_ref().is_none_or(|queue| queue.send(request).is_err()) {
+        self.tell(Message::Do(Box::new(Work { act, result: None, answer })));
+    }
+
+    /// Has the records of the audit log that wait be written, soon.
+    pub(super) fn wake(&self) {
+        self.tell(Message::Records);
+    }
+
+    fn tell(&self, message: Message) {
+        if self.queue.as_ref().is_none_or(|queue| queue.send(message).is_err()) {
             tracing::error!("the thread of the state database has ended");
         }
     }
@@ -116,44 +133,73 @@ struct Thread {
     /// Whether what dead owners left was removed.
     swept: bool,
     finished: Finished,
+    records: Records,
+    /// Whether nobody can ask for anything any more.
+    is_end: bool,
 }
 
 impl Thread {
-    fn run(&mut self, requests: &Receiver<Box<dyn Request>>) {
-        while let Some(first) = self.next(requests) {
-            let mut group = vec![first];
-            let committed = self.commit(&mut group, requests);
-            for request in group {
-                request.answer(committed.clone());
-            }
-            if self.log.is_long() {
-                self.checkpoint();
-            } else if self.log.is_tight() {
-                self.lengthen();
-            }
+    fn run(&mut self, requests: &Receiver<Message>) {
+        while let Some(group) = self.next(requests) {
+            self.run_once(group, requests);
+        }
+        self.is_end = true;
+        if self.records.rest().is_some() {
+            self.run_once(Vec::new(), requests);
         }
     }
 
-    /// What to do next. Packing is for when nobody asks for anything; what is left of it then is done before the thread ends.
-    fn next(&self, requests: &Receiver<Box<dyn Request>>) -> Option<Box<dyn Request>> {
-        if let Ok(request) = requests.try_recv() {
-            return Some(request);
-        }
-        let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
-        match finished {
-            Some(session) => {
-                let act = move |connection: &Connection| session::pack(connection, session);
-                Some(Box::new(Work { act, result: None, answer: Answer::later().0 }))
+    fn run_once(&mut self, mut group: Vec<Box<dyn Request>>, requests: &Receiver<Message>) {
+        let committed = self.commit(&mut group, requests);
+        match &committed {
+            Ok(()) => self.records.kept(),
+            Err(error) => {
+                tracing::warn!(error = error.message, "a group was not committed");
+                self.records.lost();
             }
-            None => requests.recv().ok(),
+        }
+        for request in group {
+            request.answer(committed.clone());
+        }
+        if self.log.is_long() {
+            self.checkpoint();
+        } else if self.log.is_tight() {
+            self.lengthen();
+        }
+    }
+
+    /// What to do next: a request, or nothing but to write records of the audit log. Packing is for when nobody asks for anything; what is
+    /// left of it then is done before the thread ends.
+    fn next(&self, requests: &Receiver<Message>) -> Option<Vec<Box<dyn Request>>> {
+        loop {
+            if let Some(request) = asked(requests).next() {
+                return Some(vec![request]);
+            }
+            let finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+            if let Some(session) = finished {
+                let act = move |connection: &Connection| session::pack(connection, session);
+                return Some(vec![Box::new(Work { act, result: None, answer: Answer::later().0 })]);
+            }
+            let message = match self.records.rest() {
+                None => requests.recv().map_err(RecvTimeoutError::from),
+                Some(rest) => requests.recv_timeout(rest),
+            };
+            match message {
+                Ok(Message::Do(request)) => return Some(vec![request]),
+                Ok(Message::Records) => {}
+                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
         }
     }
 
     /// Runs and commits a group, with what joins it until then. After an error nothing of it took place, unless the error says that it
     /// is in doubt.
-    fn commit(&mut self, group: &mut Vec<Box<dyn Request>>, requests: &Receiver<Box<dyn Request>>) -> Result<()> {
+    fn commit(&mut self, group: &mut Vec<Box<dyn Request>>, requests: &Receiver<Message>) -> Result<()> {
         let connection = self.connection.take().map_or_else(|| self.connect(), Ok).map_err(|error| broken(&error))?;
         let changed = self.run_group(&connection, group, requests)?;
+        // Last, so that records which were there before a request are committed with it at the latest.
+        let changed = self.records.write(&connection, self.is_end)? || changed;
         // A group that changed nothing, such as a claim that is refused, costs no sync, and wakes nobody who waits for changes.
         match execute(&connection, if changed { "COMMIT" } else { "ROLLBACK" }) {
             Ok(()) => {
@@ -176,12 +222,12 @@ impl Thread {
         &mut self,
         connection: &Connection,
         group: &mut Vec<Box<dyn Request>>,
-        requests: &Receiver<Box<dyn Request>>,
+        requests: &Receiver<Message>,
     ) -> Result<bool, Failure> {
         self.begin(connection)?;
         let before = connection.total_changes();
         for next in 0.. {
-            group.extend(requests.try_iter().take(GROUP_MAX - group.len()));
+            group.extend(asked(requests).take(GROUP_MAX - group.len()));
             let Some(request) = group.get_mut(next) else { break };
             if !request.run(connection)? {
                 execute(connection, "ROLLBACK")?;
@@ -273,6 +319,14 @@ impl Thread {
             }
         }
     }
+}
+
+/// Requests that wait.
+fn asked(requests: &Receiver<Message>) -> impl Iterator<Item = Box<dyn Request>> {
+    requests.try_iter().filter_map(|message| match message {
+        Message::Do(request) => Some(request),
+        Message::Records => None,
+    })
 }
 
 fn in_doubt(internal: impl std::fmt::Display) -> Error {

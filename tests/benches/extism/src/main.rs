@@ -13,10 +13,12 @@ use std::{
 
 use extism::{CompiledPlugin, Manifest, Plugin, PluginBuilder, Wasm};
 use remit_core::{
+    audit::Signer,
     identity::{Context, Role},
     limit::CallLimits,
 };
-use remit_runtime::{Host, Project, Request, services::JsonLines};
+use remit_runtime::{Host, Project, Request};
+use remit_store::Sqlite;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 const ROUNDS: usize = 3000;
@@ -86,7 +88,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 /// A host with an audit log on disk and the guest that gives its arguments back.
 async fn host(folder: &std::path::Path) -> (Host, Context) {
-    let audit = JsonLines::open(&folder.join("calls.jsonl")).expect("a log");
+    let signer = Signer::from_seed(&[1; 32]).expect("a key");
+    let audit = Sqlite::open(&folder.join("state")).expect("a store").audited(signer, true);
     let host = Host::builder().pool(8).audit(Arc::new(audit)).build().expect("a host");
     let plugin = host.plugin("raw-tool", remit_tests::fixture("raw-tool")).await.expect("a plugin");
     let project = Project { name: "bench".to_owned(), root: folder.to_owned(), plugins: vec![plugin], ..Project::default() };

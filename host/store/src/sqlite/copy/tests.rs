@@ -48,11 +48,11 @@ fn a_copy_is_put_back_with_open_turns_quarantined_and_on_branches_of_their_own()
     let store = filled(&folder);
     backup(&folder, &copy).expect("a copy of a store in use");
     assert_eq!(backup(&folder, &copy).expect_err("it is there").kind, Kind::Conflict);
-    assert_eq!(restore(&folder, &copy, Timestamp(9)).expect_err("it is in use").kind, Kind::Conflict);
+    assert_eq!(restore(&folder, &copy, &user("ada"), Timestamp(9)).expect_err("it is in use").kind, Kind::Conflict);
     let id = session(3);
     now(store.session_create(new(3)));
     drop(store);
-    assert_eq!(restore(&folder, &copy, Timestamp(9)).expect("put back"), 1);
+    assert_eq!(restore(&folder, &copy, &user("ada"), Timestamp(9)).expect("put back"), 1);
     let store = Sqlite::open(&folder).expect("a store");
     assert_eq!(statuses(&store), [(Status::Idle, 1, 3), (Status::Quarantined, 1, 2)]);
     assert_eq!(block_on(store.session_get(id)).expect("an answer"), None, "it was made after the copy");
@@ -68,14 +68,14 @@ fn what_is_no_sound_copy_changes_nothing() {
     let place = tempfile::tempdir().expect("a folder");
     let (folder, copy) = (place.path().join("state"), place.path().join("copy.db"));
     drop(filled(&folder));
-    assert_eq!(restore(&folder, &copy, Timestamp(9)).expect_err("nothing there").kind, Kind::NotFound);
+    assert_eq!(restore(&folder, &copy, &user("ada"), Timestamp(9)).expect_err("nothing there").kind, Kind::NotFound);
     std::fs::write(&copy, "no database").expect("a file");
-    assert_eq!(restore(&folder, &copy, Timestamp(9)).expect_err("no database").kind, Kind::Invalid);
+    assert_eq!(restore(&folder, &copy, &user("ada"), Timestamp(9)).expect_err("no database").kind, Kind::Invalid);
     std::fs::remove_file(&copy).expect("removed");
     let other = rusqlite::Connection::open(&copy).expect("a database");
     other.execute_batch("CREATE TABLE theirs (x)").expect("done");
     drop(other);
-    assert_eq!(restore(&folder, &copy, Timestamp(9)).expect_err("another program's").kind, Kind::Invalid);
+    assert_eq!(restore(&folder, &copy, &user("ada"), Timestamp(9)).expect_err("another program's").kind, Kind::Invalid);
     let store = Sqlite::open(&folder).expect("a store");
     assert_eq!(statuses(&store), [(Status::Idle, 0, 3), (Status::Running, 0, 2)]);
 }

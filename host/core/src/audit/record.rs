@@ -1,13 +1,15 @@
-//! What was allowed, refused and done: one record for each call and each decision.
+//! What one record says.
 
 use serde::Serialize;
 
+use super::tree::Tree;
 use crate::{
     Blame, Kind,
     clock::Timestamp,
     grant::{Denial, ToolPattern},
-    id::{CallId, KeyId, SessionId, WaitId},
+    id::{CallId, EpochId, KeyId, SessionId, WaitId},
     identity::Principal,
+    plugin::Effect,
     secret::Destination,
 };
 
@@ -43,7 +45,7 @@ pub struct Metering {
 
 /// One record of the audit log. It holds no arguments, no results and no texts, so no secret.
 #[derive(Debug, Clone, Serialize)]
-#[serde(untagged)]
+#[serde(tag = "type", rename_all = "kebab-case")]
 pub enum AuditRecord<'a> {
     /// A call.
     Call(CallRecord<'a>),
@@ -53,6 +55,21 @@ pub enum AuditRecord<'a> {
     Key(KeyRecord<'a>),
     /// A secret that was set or removed.
     Secret(SecretRecord<'a>),
+    /// Where an epoch of the log begins; the log itself writes it.
+    Epoch(EpochRecord<'a>),
+}
+
+impl AuditRecord<'_> {
+    /// When it was made.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Call(record) => record.at,
+            Self::Decision(record) => record.at,
+            Self::Key(record) => record.at,
+            Self::Secret(record) => record.at,
+            Self::Epoch(record) => record.at,
+        }
+    }
 }
 
 /// What somebody did with a secret of the project. It is recorded before it takes effect; it tells nothing of the value.
@@ -84,6 +101,40 @@ pub enum SecretDecision {
     SetSecret,
     /// It was removed.
     RemoveSecret,
+}
+
+/// The first record of a log, or the first one after a backup took the place of the log.
+#[derive(Debug, Clone, Serialize)]
+pub struct EpochRecord<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// Names the epoch; drawn at random, so that no other log has it.
+    pub epoch: EpochId,
+    /// Who put the backup back; none for the first epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub principal: Option<&'a Principal>,
+    /// The log that the backup took the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aside: Option<Aside>,
+}
+
+/// A log that a backup took the place of.
+#[derive(Debug, Clone, Serialize)]
+pub struct Aside {
+    /// Its epoch.
+    pub epoch: EpochId,
+    /// Its records.
+    pub size: u64,
+    /// The root of its tree, in hex.
+    pub root: String,
+}
+
+impl Aside {
+    /// What is kept of the log with this epoch and tree.
+    pub fn new(epoch: EpochId, tree: &Tree) -> Self {
+        let root = tree.root().iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { epoch, size: tree.size(), root }
+    }
 }
 
 /// What somebody did with a key of the project. It is recorded before it takes effect.
@@ -208,6 +259,12 @@ pub struct CallRecord<'a> {
     pub digest: &'a str,
     /// The tool.
     pub tool: &'a str,
+    /// The tool's effect class; none when there is no such tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
+    /// The session that the call belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
     /// Whether the tool was not called: its plugin was asked what became of an earlier call that was cut off.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub settles: bool,
@@ -221,13 +278,4 @@ pub struct CallRecord<'a> {
     /// What it used.
     #[serde(flatten)]
     pub metering: Metering,
-}
-
-/// Where audit records go. Called at the end of each call and before each decision, on the task of either: it must be quick.
-pub trait AuditSink: Send + Sync {
-    /// Takes one record.
-    ///
-    /// # Errors
-    /// `host` when the record could not be kept; the call's result is then withheld, and the decision is not made.
-    fn record(&self, record: &AuditRecord<'_>) -> crate::Result<()>;
 }

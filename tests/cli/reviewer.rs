@@ -78,6 +78,16 @@ fn review_shows_what_changed_and_check_writes_nothing() {
     assert_eq!(shell.run(&["review", "--check"]).status.code(), Some(0));
 }
 
+/// Who reviews or trusts a project reads that clients may approve in it.
+#[test]
+fn a_project_that_takes_approvals_from_clients_says_so_before_it_may_run() {
+    let shell = project();
+    let text = std::fs::read_to_string(shell.cwd().join("remit.toml")).expect("a file");
+    shell.write("remit.toml", text + "[approvals]\naccept_client = true\n");
+    assert_snapshot!("trust_accepts_client", shell.transcript(&["trust", "--yes"]));
+    assert_snapshot!("review_accepts_client", shell.transcript(&["review", "--check"]));
+}
+
 #[test]
 fn a_changed_component_is_not_loaded_until_it_is_reviewed() {
     let shell = project();

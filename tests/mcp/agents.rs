@@ -166,10 +166,47 @@ fn a_session_over_http_is_its_handle() {
     let mut text = String::new();
     waiting.read_to_string(&mut text).expect("an answer");
     assert!(text.contains(session.as_str().expect("an id")) && !text.contains("\"done\""), "who waits is answered: {text}");
+    assert!(text.contains("\"steps\":2"), "and told how far it came: {text}");
     let server = Server::start(&shell);
     let done = asked(&server, &json!({ "session": session }));
     assert_eq!((&said(&done)["turn"], &said(&done)["output"]["log"][2]), (&json!(2), &json!(1)), "{done}");
     assert_eq!(strikes(&shell), 1);
+}
+
+/// Whoever waits for a turn, and gave a token, hears what it does: who began it, and who asks after it.
+#[test]
+fn progress_of_a_turn_is_told_to_who_began_it_and_to_who_asks_after_it() {
+    let shell = desk("");
+    let mut client = McpClient::start(shell.command(&["mcp"]));
+    let session = said(&act(&mut client, json!([]))).clone()["session"].clone();
+    let steps = json!([
+        { "call": { "tool": "counter/strike", "arguments": { "note": "a" } } },
+        { "call": { "tool": "counter/slow", "arguments": { "ms": 60_000 } } },
+    ]);
+    let begins = json!({ "session": session, "input": { "steps": steps } });
+    let mut requests = Vec::new();
+    for (token, arguments) in [("begins", begins), ("follows", json!({ "session": session }))] {
+        let params = json!({ "name": "agents__scripted", "arguments": arguments, "_meta": { "progressToken": token } });
+        requests.push(client.request("tools/call", params));
+        let mut last = 0.0;
+        loop {
+            let heard = client.hear().expect("progress");
+            assert_eq!(heard["method"], "notifications/progress", "{heard}");
+            if heard["params"]["progressToken"] != token {
+                continue;
+            }
+            let progress = heard["params"]["progress"].as_f64().expect("a number");
+            assert!(progress > last, "it grows: {heard}");
+            last = progress;
+            if heard["params"]["message"] == "step 2: calls `counter/slow`" {
+                break;
+            }
+        }
+    }
+    for request in requests {
+        client.tell("notifications/cancelled", json!({ "requestId": request }));
+    }
+    client.close();
 }
 
 /// A request that is taken back stops the turn that it began; who asks after the session takes it further.

@@ -25,20 +25,24 @@ fn asking_stateless(shell: &Shell) -> McpClient {
     McpClient::stateless(shell.command(&["mcp"])).can(json!({ "elicitation": { "form": {} } }))
 }
 
+/// Approves what a result of an agent, or of a plain call, waits for.
 fn approve(shell: &Shell, result: &Value) {
-    let wait = said(result)["waits"][0]["id"].as_str().expect("a wait");
+    let wait = said(result)["waits"][0]["id"].as_str().or(result["_meta"]["remit/waiting"]["approval"].as_str()).expect("a wait");
     let ended = shell.run(&["approval", "approve", wait]);
     assert!(ended.status.success(), "{ended:?}");
 }
 
 /// A call that says what it was asked, with these answers.
 fn again(client: &mut McpClient, arguments: &Value, asked: &Value, answer: Value) -> Value {
+    again_as(client, "agents__scripted", arguments, asked, answer)
+}
+
+fn again_as(client: &mut McpClient, tool: &str, arguments: &Value, asked: &Value, answer: Value) -> Value {
     let asked = &asked["result"];
     let id = asked["inputRequests"].as_object().expect("questions").keys().next().expect("one").clone();
     let mut answers = json!({});
     answers[id] = answer;
-    let params =
-        json!({ "name": "agents__scripted", "arguments": arguments, "inputResponses": answers, "requestState": asked["requestState"] });
+    let params = json!({ "name": tool, "arguments": arguments, "inputResponses": answers, "requestState": asked["requestState"] });
     client.ask("tools/call", params)
 }
 
@@ -238,4 +242,123 @@ fn a_project_that_takes_it_back_is_heard() {
     client.reply(&asked, yes());
     let answer = client.answer(id)["result"].clone();
     assert_eq!(strikes(&shell), 0, "{answer}");
+}
+
+/// A project whose `counter/strike` needs an approval of each call.
+fn asking_desk(accepts: &str) -> Shell {
+    desk(&format!("ask = [\"strike\"]\n{accepts}"))
+}
+
+fn strike(note: &str) -> Value {
+    json!({ "name": "counter__strike", "arguments": { "note": note } })
+}
+
+fn is_waiting(result: &Value) -> bool {
+    result["isError"] == true && result["_meta"]["remit/waiting"]["approval"].is_string()
+}
+
+/// A plain call is asked for like that of an agent: with a yes it is made, and once.
+#[test]
+fn a_plain_call_is_put_to_the_person_behind_a_client_of_the_handshake_era() {
+    let shell = asking_desk(ACCEPTS);
+    let mut client = asking(&shell);
+    let mut answered = |answer: Value| {
+        let id = client.request("tools/call", strike("a"));
+        let asked = client.asked();
+        assert_eq!(
+            (&asked["method"], &asked["params"]["requestedSchema"]["required"]),
+            (&json!("elicitation/create"), &json!(["approve"]))
+        );
+        let message = asked["params"]["message"].as_str().expect("a text");
+        assert!(message.contains("wants to call `counter/strike`") && message.contains("{\"note\":\"a\"}"), "{message}");
+        client.reply(&asked, answer);
+        client.answer(id)["result"].clone()
+    };
+    let done = answered(yes());
+    assert_eq!((&done["isError"], said(&done)), (&json!(false), &json!({ "count": 1 })), "{done}");
+    // The yes is used up. What follows is a call of its own, and asked for a few times at most.
+    let refusals = [json!({ "action": "decline" }), json!({ "action": "cancel" }), yes_that_is_none()];
+    assert_eq!(refusals.len(), MCP_ASKS_MAX as usize);
+    let waits: Vec<Value> = refusals.into_iter().map(&mut answered).collect();
+    assert!(waits.iter().all(|wait| is_waiting(wait) && wait["_meta"]["remit/waiting"] == waits[0]["_meta"]["remit/waiting"]), "{waits:?}");
+    let waits = client.ask("tools/call", strike("a"))["result"].clone();
+    assert!(is_waiting(&waits) && client.told.is_empty(), "nobody is asked any more: {waits}");
+    assert_eq!(strikes(&shell), 1);
+    approve(&shell, &waits);
+    assert_eq!(said(&client.ask("tools/call", strike("a"))["result"]), &json!({ "count": 2 }), "another door can still decide");
+    assert_eq!(strikes(&shell), 2);
+    let audit = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("an audit log");
+    assert_eq!(audit.matches("\"approve\"").count(), 2, "{audit}");
+}
+
+/// An answer that agrees, and does not approve.
+fn yes_that_is_none() -> Value {
+    json!({ "action": "accept", "content": { "approve": false } })
+}
+
+/// Without a handshake the call is made again, with the answer: in the session in which it waited, also at another server.
+#[test]
+fn a_plain_call_is_answered_by_making_it_again_without_a_handshake() {
+    let shell = asking_desk(ACCEPTS);
+    let mut client = asking_stateless(&shell);
+    let arguments = strike("a")["arguments"].clone();
+    let asked = client.ask("tools/call", strike("a"));
+    assert_eq!(asked["result"]["resultType"], "input_required", "{asked}");
+    let left = again_as(&mut client, "counter__strike", &arguments, &asked, json!({ "action": "decline" }))["result"].clone();
+    assert!(is_waiting(&left), "it is pending, and nobody is asked again at once: {left}");
+    drop(client.close());
+    let mut client = asking_stateless(&shell);
+    let done = again_as(&mut client, "counter__strike", &arguments, &asked, yes())["result"].clone();
+    assert_eq!((&done["isError"], said(&done)), (&json!(false), &json!({ "count": 1 })), "{done}");
+    assert_eq!(done["_meta"]["remit/session"], left["_meta"]["remit/session"]);
+}
+
+/// The state of a plain call is good for this client and this call, for no agent, and once (M11, M18).
+#[test]
+fn a_request_state_of_a_plain_call_is_good_for_that_call_alone() {
+    let shell = asking_desk(ACCEPTS);
+    let mut client = asking_stateless(&shell);
+    let arguments = strike("a")["arguments"].clone();
+    let asked = client.ask("tools/call", strike("a"));
+    let steps = json!({ "input": { "steps": careful() } });
+    let asked_of_agent = client.ask("tools/call", json!({ "name": "agents__scripted", "arguments": steps }));
+    let mut other = asking_stateless(&shell);
+    other.name = "another";
+    let mut tampered = asked.clone();
+    let state = asked["result"]["requestState"].as_str().expect("a state");
+    tampered["result"]["requestState"] = json!(state.chars().rev().collect::<String>());
+    for (tool, arguments, asked, why) in [
+        ("counter__strike", &strike("b")["arguments"], &asked, "other arguments"),
+        ("counter__bump", &arguments, &asked, "another tool"),
+        ("agents__scripted", &steps, &asked, "an agent"),
+        ("counter__strike", &arguments, &asked_of_agent, "the state of an agent"),
+        ("counter__strike", &arguments, &tampered, "a changed state"),
+    ] {
+        let answer = again_as(&mut client, tool, arguments, asked, yes());
+        assert_eq!((&answer["error"]["code"], strikes(&shell)), (&json!(-32602), 0), "{why}: {answer}");
+    }
+    let answer = again_as(&mut other, "counter__strike", &arguments, &asked, yes());
+    assert_eq!((&answer["error"]["code"], strikes(&shell)), (&json!(-32602), 0), "another client: {answer}");
+    let done = again_as(&mut client, "counter__strike", &arguments, &asked, yes());
+    assert_eq!(done["result"]["isError"], false, "the twin: {done}");
+    let replayed = again_as(&mut client, "counter__strike", &arguments, &asked, yes());
+    assert_eq!(replayed["result"]["isError"], true, "{replayed}");
+    assert_eq!(strikes(&shell), 1);
+}
+
+/// Where the project does not say so, or the client shows no forms, a plain call waits for another door, and nobody is asked.
+#[test]
+fn a_plain_call_waits_for_another_door_where_its_client_is_not_asked() {
+    for (accepts, forms) in [(ACCEPTS, false), ("", true)] {
+        let shell = asking_desk(accepts);
+        let clients = if forms { [asking(&shell), asking_stateless(&shell)] } else { both(&shell) };
+        for (before, mut client) in clients.into_iter().enumerate() {
+            let waits = client.ask("tools/call", strike("a"))["result"].clone();
+            assert!(is_waiting(&waits) && client.told.is_empty(), "{waits}");
+            assert_eq!(strikes(&shell), before);
+            approve(&shell, &waits);
+            assert_eq!(client.ask("tools/call", strike("a"))["result"]["isError"], false);
+            assert_eq!(strikes(&shell), before + 1);
+        }
+    }
 }

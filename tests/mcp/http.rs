@@ -6,7 +6,7 @@ use std::{
     process::{Child, Stdio},
 };
 
-use remit_core::limit::{MCP_HEADERS_MAX, MCP_MESSAGE_MAX_BYTES, MCP_SESSIONS_MAX};
+use remit_core::limit::{MCP_HEADERS_MAX, MCP_MESSAGE_MAX_BYTES, MCP_SESSIONS_MAX, SERIES_WAITS_MAX, SESSION_ARGUMENTS_MAX_BYTES};
 use remit_tests::{
     Shell,
     client::{HANDSHAKE, STATELESS},
@@ -308,7 +308,7 @@ fn sigterm_lets_a_running_call_end_and_takes_no_more() {
     assert!(TcpStream::connect(authority).is_err(), "nobody listens any more");
 }
 
-/// Over HTTP a call belongs to the session that it names, and to none without.
+/// Over HTTP a call belongs to the session that it names, and to none without, unless it has to wait for an approval.
 #[test]
 fn a_call_over_http_belongs_to_the_session_that_it_names() {
     let shell = super::in_session::project("\"strike\"");
@@ -319,11 +319,37 @@ fn a_call_over_http_belongs_to_the_session_that_it_names() {
     };
     let session = |result: &Value| result["_meta"]["remit/session"].clone();
     assert_eq!(session(&call("counter__bump", json!({}))), Value::Null);
-    let refused = call("counter__strike", json!({}));
-    assert_eq!(refused["_meta"]["remit/denials"][0]["rule"], "approval", "nothing waits outside of a session: {refused}");
     let named = call("counter__bump", json!({ "remit/session": "desk" }));
     assert_eq!(session(&call("counter__read_count", json!({ "remit/session": "desk" }))), session(&named));
     assert_eq!(session(&call("counter__read_count", json!({ "remit/session": session(&named) }))), session(&named));
     let waiting = call("counter__strike", json!({ "remit/session": "desk" }));
     assert!(waiting["_meta"]["remit/waiting"]["approval"].is_string(), "{waiting}");
+    assert_eq!(session(&waiting), session(&named));
+
+    // One that names none waits in a session of its principal's: the same call finds what became of it.
+    let waiting = call("counter__strike", json!({}));
+    let approval = waiting["_meta"]["remit/waiting"]["approval"].as_str().unwrap_or_else(|| panic!("{waiting}"));
+    assert_ne!(session(&waiting), session(&named));
+    assert!(shell.run(&["approval", "approve", approval]).status.success());
+    let done = call("counter__strike", json!({}));
+    assert_eq!((&done["isError"], session(&done)), (&json!(false), session(&waiting)), "{done}");
+}
+
+/// Calls that name no session wait in one, so that there is a bound on them, too (M18).
+#[test]
+fn what_waits_without_a_session_is_bounded() {
+    let shell = super::in_session::project("\"strike\"");
+    let server = Server::start(&shell);
+    let call = |note: &str| {
+        let answer = server.stateless("tools/call", json!({ "name": "counter__strike", "arguments": { "note": note } }), &[]);
+        answer.messages().pop().expect("an answer")["result"].clone()
+    };
+    for number in 0..SERIES_WAITS_MAX {
+        assert!(call(&number.to_string())["_meta"]["remit/waiting"]["approval"].is_string());
+    }
+    let refused = call("one more");
+    assert!(refused["content"][0]["text"].as_str().is_some_and(|text| text.contains("wait for an approval already")), "{refused}");
+    assert!(call("0")["_meta"]["remit/waiting"]["approval"].is_string(), "the twin: what waits is found");
+    let large = call(&"x".repeat(SESSION_ARGUMENTS_MAX_BYTES));
+    assert_eq!(large["_meta"]["remit/denials"][0]["rule"], "approval", "what fits into no journal waits nowhere");
 }

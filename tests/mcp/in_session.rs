@@ -114,6 +114,29 @@ fn a_call_that_needs_an_approval_waits_for_it_and_the_same_call_goes_on() {
     assert_eq!(executions(&shell), 1);
 }
 
+/// A call that waits still, and is made again, is nothing new.
+#[test]
+fn asking_again_for_what_waits_leaves_nothing_in_the_journal() {
+    let shell = project("\"strike\"");
+    let mut client = McpClient::start(shell.command(&["mcp"]));
+    let again = |client: &mut McpClient| {
+        let waiting = client.call("counter__strike", json!({ "note": "a" }));
+        (session_of(&waiting).to_owned(), json_of(&shell, &["session", "show", session_of(&waiting)]))
+    };
+    let ended = |shown: &Value| {
+        shown["records"].as_array().and_then(|records| records.last()).is_some_and(|last| last["body"].get("turn-end").is_some())
+    };
+    let (session, mut first) = again(&mut client);
+    let began = Instant::now();
+    while !ended(&first) {
+        assert!(began.elapsed() < Duration::from_secs(60), "its turn ends");
+        first = json_of(&shell, &["session", "show", &session]);
+    }
+    again(&mut client);
+    drop(client.close());
+    assert_eq!(json_of(&shell, &["session", "show", &session])["records"], first["records"]);
+}
+
 #[test]
 fn a_slow_call_holds_no_other_one_up() {
     let shell = project("");

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use remit_core::limit::APPROVAL_DEFAULT_MS;
 use remit_server::mcp::{Catalog, Door, Setup};
 use remit_tests::{
     client::STATELESS,
@@ -25,7 +26,8 @@ struct Visit {
 impl Visit {
     async fn new(desk: &Desk, principal: &str) -> Self {
         let agent = desk.host.plugin("scripted", fixture("agent")).await.expect("an agent");
-        let (offers, catalog) = watch::channel(Arc::new(Catalog::new(&[agent]).0));
+        let tools = desk.host.plugin("counter", fixture("counter")).await.expect("a plugin");
+        let (offers, catalog) = watch::channel(Arc::new(Catalog::new(&[agent, tools]).0));
         let (accepting, accept_client) = watch::channel(true);
         let door = Door::new(Setup {
             host: desk.host.clone(),
@@ -66,7 +68,9 @@ impl Visit {
 
     async fn call(&mut self, params: Value) -> Value {
         let mut params = params;
-        params["name"] = json!("agents__scripted");
+        if params.get("name").is_none() {
+            params["name"] = json!("agents__scripted");
+        }
         self.ask("tools/call", params).await
     }
 }
@@ -116,43 +120,53 @@ async fn another_principals_session_is_not_there() {
     assert_eq!(own["result"]["structuredContent"]["status"], "done", "{own}");
 }
 
+/// What asks for an approval: an agent, and a plain call of a tool in `ask`.
+fn careful(steps: Value) -> [Value; 2] {
+    let plain = json!({ "name": "counter__strike", "arguments": { "note": "a" } });
+    [json!({ "name": "agents__scripted", "arguments": { "input": { "steps": steps } } }), plain]
+}
+
+/// The same request with a yes to all that was asked.
+fn with_yes(request: &Value, asked: &Value) -> Value {
+    let mut again = request.clone();
+    let questions = asked["result"]["inputRequests"].as_object().unwrap_or_else(|| panic!("{asked}"));
+    for wait in questions.keys() {
+        again["inputResponses"][wait] = json!({ "action": "accept", "content": { "approve": true } });
+    }
+    again["requestState"] = asked["result"]["requestState"].clone();
+    again
+}
+
 /// A state that was given to one principal is of no use to another, at a door with the very same key (M11).
 #[tokio::test(flavor = "multi_thread")]
 async fn another_principals_request_state_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    let desk = Desk::open(folder.path(), desk::Setup::default()).await;
+    let desk = Desk::open(folder.path(), desk::Setup { ask: vec!["strike".to_owned()], ..desk::Setup::default() }).await;
     let (mut ada, mut mallory) = (Visit::new(&desk, "user:ada").await, Visit::new(&desk, "user:mallory").await);
-    let arguments = json!({ "input": { "steps": [{ "approve": { "title": "Go?" } }] } });
-    let asked = ada.call(json!({ "arguments": arguments })).await;
-    let wait =
-        asked["result"]["inputRequests"].as_object().and_then(|asked| asked.keys().next()).unwrap_or_else(|| panic!("{asked}")).clone();
-    let mut answers = json!({});
-    answers[wait] = json!({ "action": "accept", "content": { "approve": true } });
-    let again = json!({ "arguments": arguments, "inputResponses": answers, "requestState": asked["result"]["requestState"] });
-    let refused = mallory.call(again.clone()).await;
-    assert_eq!(refused["error"]["code"], -32602, "{refused}");
-    let done = ada.call(again).await;
-    assert_eq!(done["result"]["structuredContent"]["status"], "done", "{done}");
+    for request in careful(json!([{ "approve": { "title": "Go?" } }])) {
+        let again = with_yes(&request, &ada.call(request.clone()).await);
+        let refused = mallory.call(again.clone()).await;
+        assert_eq!(refused["error"]["code"], -32602, "{refused}");
+        assert_eq!(strikes(folder.path()), 0);
+        let done = ada.call(again).await;
+        assert_eq!(done["result"]["isError"], false, "{done}");
+    }
+    assert_eq!(strikes(folder.path()), 1);
 }
 
 /// An approval whose time has passed is none, whoever gives it and however.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_comes_too_late_approves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let desk = Desk::open(folder.path(), desk::Setup::default()).await;
+    let desk = Desk::open(folder.path(), desk::Setup { ask: vec!["strike".to_owned()], ..desk::Setup::default() }).await;
     let mut ada = Visit::new(&desk, "user:ada").await;
-    let steps = json!([{ "approve": { "title": "Go?", "expires_ms": 60_000 } }, desk::call("strike", "a")]);
-    let arguments = json!({ "input": { "steps": steps } });
-    let asked = ada.call(json!({ "arguments": arguments })).await;
-    let wait =
-        asked["result"]["inputRequests"].as_object().and_then(|asked| asked.keys().next()).unwrap_or_else(|| panic!("{asked}")).clone();
-    desk.clock.forward(std::time::Duration::from_secs(61));
-    let mut answers = json!({});
-    answers[wait] = json!({ "action": "accept", "content": { "approve": true } });
-    let again = json!({ "arguments": arguments, "inputResponses": answers, "requestState": asked["result"]["requestState"] });
-    let late = ada.call(again).await;
-    assert_eq!(late["result"]["isError"], true, "{late}");
-    assert_eq!(strikes(folder.path()), 0);
+    for request in careful(json!([{ "approve": { "title": "Go?", "expires_ms": 60_000 } }, desk::call("strike", "a")])) {
+        let again = with_yes(&request, &ada.call(request.clone()).await);
+        desk.clock.forward(std::time::Duration::from_millis(APPROVAL_DEFAULT_MS + 1));
+        let late = ada.call(again).await;
+        assert_eq!(late["result"]["isError"], true, "{late}");
+        assert_eq!(strikes(folder.path()), 0);
+    }
 }
 
 fn strikes(folder: &Path) -> usize {

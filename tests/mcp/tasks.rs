@@ -65,6 +65,26 @@ fn a_turn_goes_on_in_the_background_and_inputs_queue_behind_it() {
     assert_eq!(ended(&mut client, &first["taskId"])["result"]["structuredContent"]["turn"], 0);
 }
 
+/// Who follows a task is told how far its turn is, as the journal has it.
+#[test]
+fn a_task_says_what_its_turn_does() {
+    let shell = desk("");
+    let mut client = following(&shell);
+    let steps = json!([
+        { "call": { "tool": "counter/strike", "arguments": { "note": "a" } } },
+        { "call": { "tool": "counter/slow", "arguments": { "ms": 60_000 } } },
+    ]);
+    let task = call(&mut client, json!({ "input": { "steps": steps } }));
+    loop {
+        let got = client.ask("tasks/get", json!({ "taskId": task["taskId"] }))["result"].clone();
+        assert_eq!(got["status"], "working", "{got}");
+        if got["statusMessage"] == "step 2: calls `counter/slow`" {
+            break;
+        }
+    }
+    assert!(client.ask("tasks/cancel", json!({ "taskId": task["taskId"] })).get("error").is_none());
+}
+
 #[test]
 fn a_task_that_is_cancelled_ends_its_turn() {
     let shell = desk("");
@@ -90,7 +110,7 @@ fn a_task_asks_where_the_project_takes_answers_from_a_client() {
         if !accepts {
             let waiting = loop {
                 let got = client.ask("tasks/get", json!({ "taskId": id }))["result"].clone();
-                if got["statusMessage"].is_string() {
+                if got["statusMessage"].as_str().is_some_and(|message| message.contains("approval")) {
                     break got;
                 }
             };

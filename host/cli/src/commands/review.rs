@@ -33,6 +33,9 @@ use crate::{
     signing::Signing,
 };
 
+/// What somebody has to know of a project whose `approvals.accept_client` is set before they let it run.
+pub(super) const CLIENTS_APPROVE: &str = "MCP clients may approve calls in a person's name (`approvals.accept_client = true`)";
+
 /// Review what the plugins are, may do, and what changed; on yes, write `remit.lock`
 ///
 /// Shows, for each plugin, what it imports, declares and is granted, the difference to what was approved last, its new tools as a model
@@ -97,10 +100,14 @@ impl super::Run {
         let gone: Vec<PluginName> = locked.filter(|name| !project.project.plugins.contains_key(*name)).cloned().collect();
         if self.global.json {
             let plugins: Vec<_> = found.iter().map(|found| found.json(&known)).collect();
-            output::json(&json!({ "plugins": plugins, "gone": gone.iter().map(PluginName::as_str).collect::<Vec<_>>() }));
+            let (gone, accepting) = (gone.iter().map(PluginName::as_str).collect::<Vec<_>>(), project.project.approvals.accept_client);
+            output::json(&json!({ "plugins": plugins, "gone": gone, "acceptClient": accepting }));
         } else {
             found.iter().for_each(|found| found.print(&known));
             gone.iter().for_each(|name| output::line(&format!("{HEAD}{name}{HEAD:#}\n  - no longer in `remit.toml`")));
+            if project.project.approvals.accept_client {
+                output::line(&format!("{WARN}{CLIENTS_APPROVE}{WARN:#}"));
+            }
         }
         if arguments.check {
             return Ok(self.checked(&found));

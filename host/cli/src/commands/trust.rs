@@ -1,6 +1,10 @@
 //! `remit trust`: this user lets a project run exactly as it is.
 
-use crate::{Exit, output};
+use super::review::CLIENTS_APPROVE;
+use crate::{
+    Exit,
+    output::{self, WARN},
+};
 
 /// Trust the project exactly as its files are now
 ///
@@ -25,6 +29,9 @@ impl super::Run {
             project.root.display(),
             output::counted(project.project.plugins.len(), "plugin")
         ));
+        if project.project.approvals.accept_client {
+            output::note(&format!("{WARN}{CLIENTS_APPROVE}{WARN:#}"));
+        }
         if !super::confirm("Let it run what is approved, and build its crates?", arguments.yes)? {
             output::note("nothing was changed");
             return Ok(Exit::Denied);

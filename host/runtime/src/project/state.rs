@@ -121,13 +121,15 @@ impl StateFolder {
         self.folder("workspace")
     }
 
-    /// The key with which doors seal what clients give back; made when it is first asked for. Doors that are opened at once for the first
-    /// time may have different ones.
+    /// The key with which doors seal what clients give back; made when it is first asked for, and the same for all doors of the project.
     ///
     /// # Errors
     /// `host` when it cannot be read or made, `denied` when the folder is not this user's own.
     pub fn door_key(&self) -> Result<[u8; 32]> {
-        let path = self.folder("door")?.join("key");
+        let folder = self.folder("door")?;
+        // Of doors that are opened at once for the first time, one makes it.
+        let _lock = file::lock(&folder.join("lock"))?;
+        let path = folder.join("key");
         if let Some(kept) = file::read(&path, 32)? {
             return <[u8; 32]>::try_from(kept)
                 .map_err(|_other| Error::host("the key of the doors is damaged", path.display()).hint("remove it, and a new one is made"));

@@ -337,3 +337,23 @@ fn the_program_of_an_outside_server_is_found_where_its_process_would_find_it() {
     assert_eq!(native.check(&name).expect_err("another script").code, Some("E-REVIEW"));
     assert_ne!(find(&["serve", "server.py"], Some(&bin)).expect("it is there").1.digest(), native.digest());
 }
+
+/// Doors that are opened at once for the very first time open what the others sealed.
+#[test]
+fn doors_that_are_opened_at_once_have_one_key() {
+    for _ in 0..20 {
+        let fixture = Fixture::new();
+        let state = StateFolder::new(&fixture.path("p"), "acme", None);
+        let start = std::sync::Barrier::new(8);
+        let keys: Vec<[u8; 32]> = std::thread::scope(|scope| {
+            let open = || {
+                start.wait();
+                state.door_key().expect("a key")
+            };
+            let doors: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            doors.into_iter().map(|door| door.join().expect("no panic")).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+        assert_eq!(state.door_key().expect("a key"), keys[0], "and so has a later one");
+    }
+}

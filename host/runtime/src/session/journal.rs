@@ -170,6 +170,11 @@ impl Journal {
         self.beside.lock().await.content.extend(content);
     }
 
+    /// Whether nothing of the turn is written and nothing has happened in it.
+    pub(super) async fn is_blank(&self) -> bool {
+        self.beside.lock().await.open.is_some() && self.machine().next_op() == 0
+    }
+
     /// Where the turn stands.
     pub(super) fn place(&self) -> TurnPlace {
         TurnPlace { branch: self.branch, seq: self.machine().began_seq() }

@@ -6,12 +6,15 @@ use remit_core::{
     Error, Kind, Result,
     id::SessionId,
     identity::Context,
-    journal::{Body, Record},
+    journal::{Body, Progress, Record},
     store::{SessionRow, SessionStore, Status, WaitState},
 };
 
 use super::{RunRequest, TurnEnd, drive::killed};
 use crate::host::{Host, Inner};
+
+/// Records that are read at once to see how far a turn is.
+const NEWEST: u64 = 32;
 
 /// How it stands with a turn.
 #[derive(Debug)]
@@ -22,6 +25,8 @@ pub struct Seen {
     pub end: Option<TurnEnd>,
     /// Whether [`Host::run`] without an input would take the session further, unless somebody runs it.
     pub goes_on: bool,
+    /// Of a turn that has begun and not ended, how many records its session has: what changes with each of its steps.
+    pub records: Option<u64>,
 }
 
 impl Host {
@@ -42,6 +47,32 @@ impl Host {
     pub async fn turn(&self, context: &Context, project: &str, id: SessionId, key: Option<&str>) -> Result<Option<Seen>> {
         let row = self.session(context, project, id).await?;
         self.inner().seen(self.inner().session_store()?, &row, key).await
+    }
+
+    /// How far turn `turn` of a session is, as far as that is durable: a call that only reads may be told of when it has ended. `None` when
+    /// it is not the one that has not ended.
+    ///
+    /// # Errors
+    /// Those of [`Host::session`]; `host` when the journal is damaged.
+    pub async fn progress(&self, context: &Context, project: &str, id: SessionId, turn: u32) -> Result<Option<Progress>> {
+        let row = self.session(context, project, id).await?;
+        if row.status == Status::Idle || row.turns.checked_sub(1) != Some(turn) {
+            return Ok(None);
+        }
+        let store = self.inner().session_store()?;
+        let begins = |record: &Record| matches!(record.body, Body::Call { .. } | Body::Wait { .. });
+        let (mut first, mut newest) = (row.next_seq, Vec::<Record>::new());
+        while first > row.turn_seq && !newest.iter().any(begins) {
+            let next = first;
+            first = next.saturating_sub(NEWEST).max(row.turn_seq);
+            let mut records = Vec::new();
+            for line in store.session_records(id, first, u32::try_from(next - first).unwrap_or(u32::MAX)).await? {
+                records.push(Record::decode(&line)?);
+            }
+            records.append(&mut newest);
+            newest = records;
+        }
+        Ok(Some(Progress::of(&newest)))
     }
 
     /// The state of a session: at the start of the turn that runs, or as it is between turns.
@@ -91,7 +122,7 @@ impl Inner {
         let seq = store.session_turn(row.id, key.to_owned()).await?;
         let seq = seq.ok_or_else(|| Error::not_found(format!("no input of `{}` came with this key", row.id)))?;
         match self.repeated(store, row, seq, None).await? {
-            Some(ran) => Ok(Some(Seen { turn: ran.turn, end: Some(ran.end), goes_on: false })),
+            Some(ran) => Ok(Some(Seen { turn: ran.turn, end: Some(ran.end), goes_on: false, records: None })),
             None => self.open_turn(store, row).await.map(Some),
         }
     }
@@ -104,7 +135,7 @@ impl Inner {
             Some(Body::TurnFailed { kind, message, .. }) => TurnEnd::Failed(Error::new(kind, message)),
             _ => return Err(Error::host("the journal is damaged: the session is between turns, and no turn ends it", last)),
         };
-        Ok(Some(Seen { turn, end: Some(end), goes_on: false }))
+        Ok(Some(Seen { turn, end: Some(end), goes_on: false, records: None }))
     }
 
     /// The turn that has not ended.
@@ -124,12 +155,12 @@ impl Inner {
                 (Some(TurnEnd::Failed(error)), false)
             }
         };
-        Ok(Seen { turn: row.turns.saturating_sub(1), end, goes_on })
+        Ok(Seen { turn: row.turns.saturating_sub(1), end, goes_on, records: Some(row.next_seq) })
     }
 }
 
 /// An input that has `place` among those that wait.
 fn queued(row: &SessionRow, place: u32) -> Seen {
     let turn = row.turns.saturating_sub(1).saturating_add(place);
-    Seen { turn, end: Some(TurnEnd::Queued(place)), goes_on: true }
+    Seen { turn, end: Some(TurnEnd::Queued(place)), goes_on: true, records: None }
 }

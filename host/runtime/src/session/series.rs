@@ -315,10 +315,15 @@ impl Series {
         Ok(Open::new(Journal::new(row, self.store.clone(), clock, machine, Some(open))))
     }
 
-    /// Ends the open turn, in which nothing runs. A workspace that cannot be captured keeps it open, with all that happened recorded.
+    /// Ends the open turn, in which nothing runs. One in which nothing happened leaves no trace. A workspace that cannot be captured keeps it
+    /// open, with all that happened recorded.
     async fn end_turn(&self, host: &Inner, claimed: &mut Claimed) -> Result<()> {
         let Some(open) = &mut claimed.turn else { return Ok(()) };
         let journal = open.journal.clone();
+        if journal.is_blank().await {
+            claimed.turn = None;
+            return Ok(());
+        }
         let captured = match journal.capture(host.services(), &self.project).await {
             Ok(captured) => captured,
             Err(error) => {
@@ -411,6 +416,7 @@ impl Series {
         match (open.running, open.stir) {
             (0, Stir::Before) => self.end_turn(host, claimed).await?,
             (0, Stir::Stuck) => {}
+            (0, Stir::Now) if open.journal.is_blank().await => self.end_turn(host, claimed).await?,
             _ => {
                 open.stir = Stir::Before;
                 let journal = open.journal.clone();

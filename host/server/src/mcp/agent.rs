@@ -3,6 +3,7 @@
 use remit_core::{
     Error, Result,
     id::SessionId,
+    journal::Progress,
     limit::KEY_MAX_BYTES,
     plugin::{
         Definition, Effect,
@@ -69,6 +70,8 @@ fn output_schema(output: Option<&Value>) -> Value {
             "output": output,
             "error": { "type": "object", "properties": { "kind": { "type": "string" }, "message": { "type": "string" } } },
             "waits": { "type": "array", "items": wait },
+            "steps": { "type": "integer", "minimum": 0, "description": "Calls and waits that a turn has come to that has not ended." },
+            "calls": { "type": "array", "items": { "type": "string" }, "description": "The tools that it calls now." },
             "place": { "type": "integer", "minimum": 0, "description": "Of an input that is queued, its place." },
             "denials": { "type": "array", "items": { "type": "object" } },
         },
@@ -115,26 +118,28 @@ pub(super) struct Told {
     pub turn: u32,
     /// None while it runs.
     pub end: Option<TurnEnd>,
+    /// How far it is, of one that was looked at while it had not ended.
+    pub progress: Option<Progress>,
     pub denials: Value,
     pub backtrace: Vec<String>,
 }
 
+/// Whether a turn goes on without anybody's decision: it runs, sleeps, or its input is queued.
+pub(super) fn is_under_way(end: Option<&TurnEnd>) -> bool {
+    match end {
+        None | Some(TurnEnd::Queued(_)) => true,
+        Some(TurnEnd::Waiting(waits)) => waits.iter().all(|wait| wait.kind == WaitKind::Timer),
+        Some(TurnEnd::Done(_) | TurnEnd::Failed(_)) => false,
+    }
+}
+
 impl Told {
     pub fn seen(session: SessionId, Seen { turn, end, .. }: Seen) -> Self {
-        Self { session, turn, end, denials: json!([]), backtrace: Vec::new() }
+        Self { session, turn, end, progress: None, denials: json!([]), backtrace: Vec::new() }
     }
 
     pub fn ran(Ran { session, turn, end, denials, backtrace, .. }: Ran) -> Self {
-        Self { session, turn, end: Some(end), denials: json!(denials), backtrace }
-    }
-
-    /// Whether it goes on without anybody's decision: it runs, sleeps, or its input is queued.
-    pub fn is_under_way(&self) -> bool {
-        match &self.end {
-            None | Some(TurnEnd::Queued(_)) => true,
-            Some(TurnEnd::Waiting(waits)) => waits.iter().all(|wait| wait.kind == WaitKind::Timer),
-            Some(TurnEnd::Done(_) | TurnEnd::Failed(_)) => false,
-        }
+        Self { session, turn, end: Some(end), progress: None, denials: json!(denials), backtrace }
     }
 
     /// The decisions that it waits for.
@@ -142,18 +147,30 @@ impl Told {
         if let Some(TurnEnd::Waiting(waits)) = &self.end { waits } else { &[] }
     }
 
+    /// How it stands with a turn that has not ended, for a person.
+    pub fn in_words(&self) -> Option<String> {
+        match &self.end {
+            None => self.progress.as_ref().map(ToString::to_string),
+            Some(TurnEnd::Queued(place)) => Some(format!("the input is queued as no. {place}")),
+            Some(TurnEnd::Waiting(waits)) => Some(open(waits).map(in_words).collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty()),
+            Some(TurnEnd::Done(_) | TurnEnd::Failed(_)) => None,
+        }
+    }
+
     /// What the client is answered.
     pub fn result(self) -> CallToolResult {
-        let Self { session, turn, end, denials, backtrace } = self;
+        let Self { session, turn, end, progress, denials, backtrace } = self;
         let (status, member, mut texts) = ending(end);
+        let so_far = progress.as_ref().filter(|_| status == "running").map_or_else(String::new, |progress| format!(", {progress}"));
+        let steps = progress.into_iter().flat_map(|progress| [("steps", json!(progress.steps)), ("calls", json!(progress.calls))]);
         let lists = [("denials", denials), ("backtrace", json!(backtrace))];
         let lists = lists.into_iter().filter(|(_, list)| list.as_array().is_some_and(|list| !list.is_empty()));
         let meta: JsonObject = lists.map(|(name, list)| (format!("remit/{name}"), list)).collect();
         let own = [("session", json!(session)), ("turn", json!(turn)), ("status", json!(status))];
         let denials = meta.get("remit/denials").map(|denials| ("denials", denials.clone()));
-        let said = own.into_iter().chain(member).chain(denials).map(|(name, value)| (name.to_owned(), value));
+        let said = own.into_iter().chain(member).chain(steps).chain(denials).map(|(name, value)| (name.to_owned(), value));
         let said: JsonObject = said.collect();
-        texts.push(format!("[session {session}, turn {turn}: {status}]"));
+        texts.push(format!("[session {session}, turn {turn}: {status}{so_far}]"));
         let content = texts.into_iter().map(ContentBlock::text).collect();
         let mut result = if status == "failed" { CallToolResult::error(content) } else { CallToolResult::success(content) };
         result.structured_content = Some(Value::Object(said));
@@ -175,12 +192,16 @@ fn ending(end: Option<TurnEnd>) -> (&'static str, Option<(&'static str, Value)>,
             ("failed", Some(("error", said)), vec![error.message])
         }
         Some(TurnEnd::Waiting(waits)) => {
-            let open = || waits.iter().filter(|wait| wait.state == WaitState::Open);
-            ("waiting", Some(("waits", open().map(wait).collect())), open().map(in_words).collect())
+            ("waiting", Some(("waits", open(&waits).map(wait).collect())), open(&waits).map(in_words).collect())
         }
         Some(TurnEnd::Queued(place)) => ("queued", Some(("place", json!(place))), Vec::new()),
         None => ("running", None, Vec::new()),
     }
+}
+
+/// What is still waited for.
+fn open(waits: &[WaitRow]) -> impl Iterator<Item = &WaitRow> {
+    waits.iter().filter(|wait| wait.state == WaitState::Open)
 }
 
 fn kind(wait: &WaitRow) -> &'static str {

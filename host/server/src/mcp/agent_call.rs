@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 use super::{
     Door, Offer, Who,
-    agent::Asked,
-    ask::bound_to,
+    agent::{Asked, is_under_way},
+    ask::{Answered, Put, bound_to},
     call::Listener,
     shape, task,
     turn::{Acting, Following},
-    visitor::{Level, stateless},
+    visitor::Level,
 };
 
 /// What is done for a request.
@@ -73,11 +73,14 @@ impl Door {
         context: &RequestContext<RoleServer>,
     ) -> std::result::Result<CallToolResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
-        let call = bound_to(&acting, &offer.tool.name, &arguments, context);
+        let call = bound_to(&acting, &offer.tool.name, &serde_json::Value::Object(arguments.clone()).to_string(), context);
         let work = match &request.request_state {
             Some(state) => {
-                let answers = (state.as_str(), request.input_responses);
-                self.answered(acting, &offer.name, answers, &call, context).await?.map(|(of, asks)| Work::Follow { of, asks })
+                let answered = self.answered(&acting, (state.as_str(), request.input_responses), &call, context).await?;
+                answered.map(|Answered { session, key, decided }| Work::Follow {
+                    of: Following { acting, agent: offer.name.clone(), session, key },
+                    asks: decided,
+                })
             }
             None => match Asked::read(arguments) {
                 Ok(asked) => self.opened(offer, acting, asked).await,
@@ -128,31 +131,28 @@ impl Door {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse> {
         let patience = Duration::from_millis(if task::is_known_to(context) { MCP_TASK_WAIT_MS } else { MCP_TURN_WAIT_MS });
+        let steps = events.clone().filter(|_| context.meta.get_progress_token().is_some());
         let (of, mut told, asks) = match work {
             Work::Begin(of, input) => {
-                let (of, told) = self.begin(of, input, events, Instant::now() + patience).await?;
+                let begun = self.begin(of.clone(), input, events, Instant::now() + patience);
+                let (of, told) = self.telling(&of, steps.as_ref(), begun).await?;
                 (of, told, true)
             }
             Work::Follow { of, asks } => {
-                let told = self.follow(&of, Instant::now() + patience).await?;
+                let told = self.telling(&of, steps.as_ref(), self.follow(&of, Instant::now() + patience)).await?;
                 (of, told, asks)
             }
         };
         let rounds = if asks { MCP_ASK_ROUNDS_MAX } else { 0 };
         for _ in 0..rounds {
-            let questions = self.once_more(self.questions(told.waits(), context));
-            if questions.is_empty() {
-                break;
+            match self.put(&of.acting, (of.session, of.key.as_deref()), told.waits(), call, context).await? {
+                Put::Left => break,
+                Put::Required(required) => return Ok(required.into()),
+                Put::Decided => {}
             }
-            if stateless(context) {
-                return Ok(self.input_required(&of, questions, call)?.into());
-            }
-            if !self.ask(&of.acting, questions, context).await? {
-                break;
-            }
-            told = self.follow(&of, Instant::now() + patience).await?;
+            told = self.telling(&of, steps.as_ref(), self.follow(&of, Instant::now() + patience)).await?;
         }
-        if told.is_under_way() && task::is_known_to(context) { self.task(&of, told).await } else { Ok(told.result().into()) }
+        if is_under_way(told.end.as_ref()) && task::is_known_to(context) { self.task(&of, told).await } else { Ok(told.result().into()) }
     }
 }
 

@@ -15,7 +15,7 @@ use remit_core::{
     identity::Context,
     limit::{MCP_ASK_DEADLINE_MS, MCP_ASKED_MAX, MCP_ASKS_MAX, MCP_QUESTION_MAX_BYTES},
     plugin::{
-        Digest,
+        Digest, NO_AGENT,
         text::{visible, visible_lines},
     },
     store::{WaitKind, WaitRow, WaitState},
@@ -25,17 +25,13 @@ use rmcp::{
     ErrorData, RoleServer,
     model::{
         BooleanSchema, ClientResult, ElicitRequest, ElicitRequestParams, ElicitResult, ElicitationAction, ElicitationSchema, InputRequest,
-        InputRequiredResult, InputResponses, JsonObject, ServerRequest, StringSchema,
+        InputRequiredResult, InputResponses, ServerRequest, StringSchema,
     },
     service::{PeerRequestOptions, RequestContext},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Door,
-    talk::foreign,
-    turn::{Acting, Following},
-};
+use super::{Door, talk::foreign, turn::Following, visitor::stateless};
 
 /// How often each decision was asked for here.
 #[derive(Default)]
@@ -66,6 +62,25 @@ struct Sealed {
     waits: Vec<WaitId>,
 }
 
+/// What became of the questions of a request.
+pub(super) enum Put {
+    /// Something was decided.
+    Decided,
+    /// Nobody could be asked, or nothing was decided.
+    Left,
+    /// The client is to make its request again, with answers.
+    Required(InputRequiredResult),
+}
+
+/// What the answers to an earlier request came to.
+pub(super) struct Answered {
+    /// What was asked for: the session, and the key of its turn's input.
+    pub session: SessionId,
+    pub key: Option<String>,
+    /// Whether something was decided.
+    pub decided: bool,
+}
+
 /// A question that is put to a person.
 pub(super) struct Question {
     wait: WaitId,
@@ -82,11 +97,14 @@ impl Question {
         let (message, schema) = match wait.kind {
             WaitKind::Timer => return None,
             WaitKind::Approval => {
-                let mut message = format!("The agent `{}` asks for your approval: {title}", wait.agent);
+                let mut message = match wait.agent.as_str() {
+                    NO_AGENT => format!("Your approval is asked for: {title}"),
+                    agent => format!("The agent `{agent}` asks for your approval: {title}"),
+                };
                 match &wait.call {
                     Some(call) => {
                         let arguments = visible_lines(&call.arguments, usize::MAX);
-                        message += &format!("\n\nIt would call `{}` with exactly these arguments:\n{arguments}", visible(&call.tool, 256));
+                        message += &format!("\n\nThis calls `{}` with exactly these arguments:\n{arguments}", visible(&call.tool, 256));
                         if !call.labels.is_empty() {
                             message += &format!("\n\nIt may send what was seen before: {}", call.labels);
                         }
@@ -148,10 +166,29 @@ impl Door {
         waits.iter().filter_map(Question::of).collect()
     }
 
-    /// Those of them that may be put to a client once more.
-    pub(super) fn once_more(&self, mut questions: Vec<Question>) -> Vec<Question> {
+    /// Puts what `waits` ask to the person behind the client, each a few times at most. `session`, and the `key` of its turn's input, say
+    /// what it is asked for, and `call` is what a sealed state is good for.
+    ///
+    /// # Errors
+    /// Those of deciding, `conflict` when a decision was made meanwhile.
+    pub(super) async fn put(
+        &self,
+        acting: &Context,
+        (session, key): (SessionId, Option<&str>),
+        waits: &[WaitRow],
+        call: &[u8],
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Put> {
+        let mut questions = self.questions(waits, context);
         questions.retain(|question| self.0.asks.take(question.wait));
-        questions
+        if questions.is_empty() {
+            return Ok(Put::Left);
+        }
+        if stateless(context) {
+            let waits = questions.iter().map(|question| question.wait).collect();
+            return self.input_required(Sealed { session, key: key.map(str::to_owned), waits }, questions, call).map(Put::Required);
+        }
+        Ok(if self.ask(acting, questions, context).await? { Put::Decided } else { Put::Left })
     }
 
     /// Whether the project takes approvals and inputs from a client's person, now.
@@ -160,7 +197,7 @@ impl Door {
     }
 
     /// Asks a client of the handshake era; whether something was decided.
-    pub(super) async fn ask(&self, acting: &Context, questions: Vec<Question>, context: &RequestContext<RoleServer>) -> Result<bool> {
+    async fn ask(&self, acting: &Context, questions: Vec<Question>, context: &RequestContext<RoleServer>) -> Result<bool> {
         let mut decided = false;
         for Question { wait, params } in questions {
             let options = PeerRequestOptions::with_timeout(Duration::from_millis(MCP_ASK_DEADLINE_MS));
@@ -193,27 +230,24 @@ impl Door {
     }
 
     /// The same questions for a client of the revision without a handshake: it calls again, with answers and what is sealed here.
-    pub(super) fn input_required(&self, of: &Following, questions: Vec<Question>, call: &[u8]) -> Result<InputRequiredResult> {
-        let waits = questions.iter().map(|question| question.wait).collect();
-        let sealed = Sealed { session: of.session, key: of.key.clone(), waits };
+    fn input_required(&self, sealed: Sealed, questions: Vec<Question>, call: &[u8]) -> Result<InputRequiredResult> {
         let sealed = serde_json::to_vec(&sealed).map_err(|error| Error::host("a question could not be sealed", error))?;
         let state = self.0.seal.seal(call, &sealed, Duration::from_millis(MCP_ASK_DEADLINE_MS));
         Ok(InputRequiredResult::new(Some(requests(questions)), Some(state)))
     }
 
-    /// What comes back of it: the decisions are made. Returns the turn to go on with, and whether something was decided.
+    /// What comes back of it: the decisions are made. What was asked for goes on with that.
     ///
     /// # Errors
     /// An error of the protocol when the state is not one that was given to this client, principal and call, or is too old, or the answers
     /// are none; otherwise those of deciding, `conflict` when a decision was made before.
     pub(super) async fn answered(
         &self,
-        acting: Acting,
-        agent: &str,
+        acting: &Context,
         (state, answers): (&str, Option<InputResponses>),
         call: &[u8],
         context: &RequestContext<RoleServer>,
-    ) -> std::result::Result<Result<(Following, bool)>, ErrorData> {
+    ) -> std::result::Result<Result<Answered>, ErrorData> {
         if !self.accepts_client() {
             return Err(foreign());
         }
@@ -224,14 +258,14 @@ impl Door {
         let Sealed { session, key, waits } = serde_json::from_slice(&sealed).map_err(|_other| foreign())?;
         let answers = parsed(answers.unwrap_or_default())?;
         Ok(async {
-            self.own_session(&acting, session).await?;
+            self.own_session(acting, session).await?;
             let mut decided = false;
             for wait in waits {
                 if let Some(answer) = answers.get(&wait.to_string()) {
-                    decided |= self.decide(&acting, wait, answer, context).await?;
+                    decided |= self.decide(acting, wait, answer, context).await?;
                 }
             }
-            Ok((Following { acting, agent: agent.to_owned(), session, key }, decided))
+            Ok(Answered { session, key, decided })
         }
         .await)
     }
@@ -273,10 +307,10 @@ fn parsed(answers: InputResponses) -> std::result::Result<BTreeMap<String, Elici
         .map_err(|_other| ErrorData::invalid_params("the input responses are no answers to questions", None))
 }
 
-/// What a sealed state is good for: this principal, this client, and exactly this call.
-pub(super) fn bound_to(acting: &Context, tool: &str, arguments: &JsonObject, context: &RequestContext<RoleServer>) -> Vec<u8> {
-    // Members are in the order of their names.
-    let arguments = Digest::of(serde_json::Value::Object(arguments.clone()).to_string().as_bytes());
+/// What a sealed state is good for: this principal, this client, and exactly this call. Members of `arguments` have to be in the order of
+/// their names.
+pub(super) fn bound_to(acting: &Context, tool: &str, arguments: &str, context: &RequestContext<RoleServer>) -> Vec<u8> {
+    let arguments = Digest::of(arguments.as_bytes());
     serde_json::json!([acting.principal, client(context), tool, arguments.hex()]).to_string().into_bytes()
 }
 

@@ -10,13 +10,13 @@ use remit_core::{
     limit::{MCP_EVENTS_MAX, MCP_LAST_WORDS_MS},
 };
 use remit_runtime::{
-    CallEnd, Outcome, Request,
+    Outcome, Request,
     capability::{Event, Events},
     mcp::{Ask, Given, Pause, Step},
 };
 use rmcp::{
     ErrorData, Peer, RoleServer,
-    model::{CallToolResponse, CallToolResult, JsonObject, ProgressNotificationParam, ProgressToken},
+    model::{CallToolResponse, JsonObject, ProgressNotificationParam, ProgressToken},
     service::RequestContext,
 };
 use serde_json::Value;
@@ -24,9 +24,9 @@ use tokio::sync::mpsc;
 
 use super::{
     Door, Offer, Who,
-    in_session::{self, InSession},
+    in_session::{InSession, Plain},
     shape,
-    talk::{Brought, Stuck, Talk, foreign},
+    talk::{Brought, Stuck, Talk},
     visitor::Level,
 };
 
@@ -64,12 +64,8 @@ impl Door {
                 let talk = Talk::new(self, &who.principal, &context, &offer.plugin, of, brought)?;
                 return self.in_rounds(&acting, offer, &arguments, talk, &listener).await;
             }
-            if brought.state.is_some() {
-                return Err(foreign());
-            }
-            let handle = context.meta.get(in_session::META);
-            let handle = handle.map(|handle| handle.as_str().map_or_else(|| handle.to_string(), str::to_owned));
-            Ok(self.at_once(&acting, offer, (&arguments, handle.as_deref()), place, &listener).await.into())
+            let call = Plain { acting: &acting, offer, arguments: &arguments, place, listener: &listener, context: &context };
+            self.at_once(&call, brought).await
         };
         tokio::select! {
             biased;
@@ -77,37 +73,6 @@ impl Door {
             () = who.withdrawn() => Err(ErrorData::internal_error("what let this client in was withdrawn", None)),
             answer = work => answer,
         }
-    }
-
-    /// A call of a tool that asks nothing back, in its session.
-    async fn at_once(
-        &self,
-        acting: &Context,
-        offer: &Offer,
-        (arguments, handle): (&str, Option<&str>),
-        place: &InSession,
-        listener: &Listener<'_>,
-    ) -> CallToolResult {
-        let setup = &self.0.setup;
-        let (events, told) = listener.channel();
-        let call = async {
-            let request = Request { events, ..Request::new(&setup.project, &offer.plugin, &offer.name, arguments) };
-            let session = match place.of_call(self, acting, handle, arguments).await {
-                Ok(session) => session,
-                Err(error) => return shape::failure(&error),
-            };
-            let mut shape = match session {
-                None => shape::result(setup.host.call(acting, &request).await, offer.promises()),
-                Some(session) => match setup.host.call_in(acting, &request, session, None).await {
-                    Ok(CallEnd::Ended(outcome)) => shape::result(*outcome, offer.promises()),
-                    Ok(CallEnd::Waiting(wait)) => shape::waiting(&wait, offer.promises()),
-                    Err(error) => shape::failure(&error),
-                },
-            };
-            in_session::tell(&mut shape, session);
-            shape
-        };
-        listener.during(told, call).await
     }
 
     /// A call of a tool that asks its client, until it ends or the client has to bring answers. Each round is a call of its own.

@@ -55,6 +55,8 @@ pub struct Offer {
     pub name: String,
     /// Whether it may ask its client.
     pub(super) may_ask: bool,
+    /// Whether the project wants an approval of each call.
+    pub(super) needs_approval: bool,
     /// What it is found by.
     pub(super) words: Words,
     /// About its size in a list.
@@ -213,6 +215,7 @@ impl Offer {
         let bytes = bytes + definition.description.len();
         Self {
             may_ask: may_ask(plugin),
+            needs_approval: plugin.asks(&definition.name),
             words: Words::of(&tool),
             tool,
             plugin: plugin.name.to_string(),

@@ -1,14 +1,36 @@
-//! The session that a client's calls belong to.
+//! The session that a client's calls belong to, and the calls of tools that ask nothing back, in theirs.
 
-use remit_core::{Result, id::SessionId, identity::Context, limit::SESSION_ARGUMENTS_MAX_BYTES};
-use rmcp::model::{CallToolResult, MetaObject};
+use std::slice;
+
+use remit_core::{
+    Result,
+    id::SessionId,
+    identity::Context,
+    limit::{MCP_ASK_ROUNDS_MAX, SESSION_ARGUMENTS_MAX_BYTES},
+};
+use remit_runtime::{CallEnd, Request, capability::Events};
+use rmcp::{
+    ErrorData, RoleServer,
+    model::{CallToolResponse, CallToolResult, MetaObject},
+    service::RequestContext,
+};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use super::Door;
+use super::{
+    Door, Offer,
+    ask::{Answered, Put, bound_to},
+    call::Listener,
+    shape,
+    talk::Brought,
+};
 
 /// Names a session: in the request, the one to call in; in the result, the one that was called in.
-pub const META: &str = "remit/session";
+const META: &str = "remit/session";
+
+/// The principal's session in which calls wait for an approval that would belong to no session: all of them in one, so that the bounds on
+/// what waits and on questions hold, and the same call finds what became of it.
+const APPROVALS: &str = "approvals of calls without a session";
 
 /// Where the calls of one client belong that name no session.
 #[derive(Default)]
@@ -24,26 +46,112 @@ impl InSession {
         Self { own: true, session: OnceCell::new() }
     }
 
-    /// The session for a call that names `handle`, if it names one; none where it belongs to no session. What is too large for the
-    /// client's own session, which it did not ask for, belongs to none.
+    /// The session for `call`: the one that it names, the server's, the client's own, or where it waits for an approval; otherwise none.
+    /// What is too large for a session that it did not ask for belongs to none.
     ///
     /// # Errors
     /// Those of [`remit_runtime::Host::session_for_calls`].
-    pub async fn of_call(&self, door: &Door, context: &Context, handle: Option<&str>, arguments: &str) -> Result<Option<SessionId>> {
+    async fn of_call(&self, door: &Door, call: &Plain<'_>) -> Result<Option<SessionId>> {
         let setup = &door.0.setup;
-        let find = async |handle: Option<&str>| setup.host.session_for_calls(context, &setup.project, handle).await;
-        let own = self.own && setup.host.keeps_sessions() && arguments.len() <= SESSION_ARGUMENTS_MAX_BYTES;
-        match (setup.session.as_deref(), handle) {
-            (named, None) if named.is_some() || own => self.session.get_or_try_init(|| find(named)).await.copied().map(Some),
+        let find = async |handle: Option<&str>| setup.host.session_for_calls(call.acting, &setup.project, handle).await;
+        let fits = setup.host.keeps_sessions() && call.arguments.len() <= SESSION_ARGUMENTS_MAX_BYTES;
+        match (setup.session.as_deref(), call.handle().as_deref()) {
+            (named, None) if named.is_some() || (self.own && fits) => self.session.get_or_try_init(|| find(named)).await.copied().map(Some),
+            (_, None) if call.offer.needs_approval && fits => find(Some(APPROVALS)).await.map(Some),
             (_, None) => Ok(None),
             (_, handle) => find(handle).await.map(Some),
         }
     }
 }
 
-/// Says in a result which session it belongs to.
-pub fn tell(shape: &mut CallToolResult, session: Option<SessionId>) {
-    if let Some(session) = session {
+/// A call of a tool that asks nothing back.
+pub(super) struct Plain<'a> {
+    pub acting: &'a Context,
+    pub offer: &'a Offer,
+    pub arguments: &'a str,
+    pub place: &'a InSession,
+    pub listener: &'a Listener<'a>,
+    pub context: &'a RequestContext<RoleServer>,
+}
+
+impl Plain<'_> {
+    /// The session that the request names. What is no text is none that there is.
+    fn handle(&self) -> Option<String> {
+        let handle = self.context.meta.get(META)?;
+        Some(handle.as_str().map_or_else(|| handle.to_string(), str::to_owned))
+    }
+
+    /// What a sealed state is good for that is given for it.
+    fn bound(&self) -> Vec<u8> {
+        bound_to(self.acting, &self.offer.tool.name, self.arguments, self.context)
+    }
+
+    fn request<'a>(&'a self, door: &'a Door, events: Option<Events>) -> Request<'a> {
+        Request { events, ..Request::new(&door.0.setup.project, &self.offer.plugin, &self.offer.name, self.arguments) }
+    }
+
+    /// Makes it in this session.
+    async fn made_in(&self, door: &Door, session: SessionId) -> Result<CallEnd> {
+        let (events, told) = self.listener.channel();
+        let request = self.request(door, events);
+        self.listener.during(told, door.0.setup.host.call_in(self.acting, &request, session, None)).await
+    }
+
+    /// Makes it in no session.
+    async fn made_alone(&self, door: &Door) -> CallToolResult {
+        let (events, told) = self.listener.channel();
+        let request = self.request(door, events);
+        shape::result(self.listener.during(told, door.0.setup.host.call(self.acting, &request)).await, self.offer.promises())
+    }
+}
+
+impl Door {
+    /// Makes a call in the session that it belongs to, or goes on with one that `brought` answers.
+    ///
+    /// # Errors
+    /// When what was brought is not for this call: whatever else fails is a result.
+    pub(super) async fn at_once(&self, call: &Plain<'_>, brought: Brought) -> std::result::Result<CallToolResponse, ErrorData> {
+        let begun = match &brought.state {
+            // A person who has just decided nothing is not asked again at once.
+            Some(state) => {
+                let answered = self.answered(call.acting, (state.as_str(), brought.answers), &call.bound(), call.context).await?;
+                answered.map(|Answered { session, decided, .. }| (Some(session), decided))
+            }
+            None => call.place.of_call(self, call).await.map(|session| (session, true)),
+        };
+        let (session, asks) = match begun {
+            Ok((Some(session), asks)) => (session, asks),
+            Ok((None, _)) => return Ok(call.made_alone(self).await.into()),
+            Err(error) => return Ok(shape::failure(&error).into()),
+        };
+        let mut shape = match self.with_approval(call, session, asks).await {
+            Ok(CallToolResponse::Complete(shape)) => shape,
+            Ok(asked) => return Ok(asked),
+            Err(error) => shape::failure(&error),
+        };
         shape.meta.get_or_insert_with(MetaObject::default).0.insert(META.to_owned(), json!(session));
+        Ok(shape.into())
+    }
+
+    /// Makes a call in a session. Where it waits for an approval, the client's person is asked if it `asks` and they may be; with a yes it
+    /// is made.
+    async fn with_approval(&self, call: &Plain<'_>, session: SessionId, asks: bool) -> Result<CallToolResponse> {
+        let promises = call.offer.promises();
+        let mut rounds = if asks { MCP_ASK_ROUNDS_MAX } else { 0 };
+        loop {
+            let wait = match call.made_in(self, session).await? {
+                CallEnd::Ended(outcome) => return Ok(shape::result(*outcome, promises).into()),
+                CallEnd::Waiting(wait) => wait,
+            };
+            let put = match rounds {
+                0 => Put::Left,
+                _ => self.put(call.acting, (session, None), slice::from_ref(&*wait), &call.bound(), call.context).await?,
+            };
+            match put {
+                Put::Decided => rounds -= 1,
+                Put::Left => return Ok(shape::waiting(&wait, promises).into()),
+                Put::Required(required) => return Ok(required.into()),
+            }
+        }
     }
 }

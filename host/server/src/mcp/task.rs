@@ -45,8 +45,10 @@ fn id(of: &Following) -> String {
     format!("{}/{}", of.session, of.key.as_deref().unwrap_or_default())
 }
 
-fn base(of: &Following, row: &SessionRow) -> Task {
-    Task::new(id(of), TaskStatus::Working, row.created.to_string(), row.updated.to_string()).with_poll_interval_ms(10 * MCP_LOOK_MS)
+fn base(of: &Following, row: &SessionRow, told: &Told) -> Task {
+    let task = Task::new(id(of), TaskStatus::Working, row.created.to_string(), row.updated.to_string());
+    let task = task.with_poll_interval_ms(10 * MCP_LOOK_MS);
+    told.in_words().into_iter().fold(task, Task::with_status_message)
 }
 
 impl Door {
@@ -56,7 +58,7 @@ impl Door {
             return Ok(told.result().into());
         }
         let row = self.own_session(&of.acting, of.session).await?;
-        Ok(CreateTaskResult::new(base(of, &row)).into())
+        Ok(CreateTaskResult::new(base(of, &row, &told)).into())
     }
 
     /// The turn that a task is.
@@ -82,18 +84,11 @@ impl Door {
             told.map_err(
                 |error| if error.kind == Kind::NotFound { refused(Error::not_found("there is no such task")) } else { refused(error) },
             )?;
-        let mut base = base(&of, &row);
+        let base = base(&of, &row, &told);
         let payload = match &told.end {
-            None => TaskPayload::Working,
-            Some(TurnEnd::Queued(place)) => {
-                base.status_message = Some(format!("the input is queued as no. {place}"));
-                TaskPayload::Working
-            }
+            None | Some(TurnEnd::Queued(_)) => TaskPayload::Working,
             Some(TurnEnd::Waiting(waits)) => match self.questions(waits, context) {
-                questions if questions.is_empty() => {
-                    base.status_message = Some("the turn waits for a person, or for a time".to_owned());
-                    TaskPayload::Working
-                }
+                questions if questions.is_empty() => TaskPayload::Working,
                 questions => TaskPayload::InputRequired { input_requests: requests(questions) },
             },
             // Nothing else ends a turn so: it was abandoned, or its session killed.

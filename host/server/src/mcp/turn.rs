@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    convert::Infallible,
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -11,17 +12,24 @@ use remit_core::{
     Error, Kind, Result,
     id::SessionId,
     identity::Context,
+    journal::Progress,
     limit::{MCP_LOOK_MS, MCP_TURN_TIMER_MS, MCP_TURNS_MAX},
     store::{SessionRow, Status},
 };
-use remit_runtime::{Patience, Ran, RunRequest, TurnEnd, capability::Events};
+use remit_runtime::{
+    Patience, Ran, RunRequest, Seen, TurnEnd,
+    capability::{Event, Events},
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
     task::AbortHandle,
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{Door, Who, agent::Told};
+use super::{
+    Door, Who,
+    agent::{Told, is_under_way},
+};
 
 /// The turns that run here.
 pub(super) struct Turns {
@@ -170,12 +178,11 @@ impl Door {
     pub(super) async fn follow(&self, of: &Following, deadline: Instant) -> Result<Told> {
         let closing = self.0.turns.closing.subscribe();
         loop {
-            let (told, goes_on) = self.glance(of).await?;
+            let seen = self.glance(of).await?;
             // Whoever runs it stays with a timer that is close, and leaves one that is not.
-            let sleeps = told.is_under_way();
-            let settled = told.end.is_some() && !goes_on && !sleeps;
+            let settled = seen.end.is_some() && !seen.goes_on && !is_under_way(seen.end.as_ref());
             if settled || Instant::now() >= deadline || *closing.borrow() {
-                return Ok(told);
+                return self.told(of, seen).await;
             }
             if self.0.turns.runs(of.session) {
                 sleep(Duration::from_millis(MCP_LOOK_MS)).await;
@@ -192,30 +199,74 @@ impl Door {
         }
     }
 
+    /// What `work` gives, which waits for the turn. Meanwhile `steps`, if anybody, hears how far that is whenever it changes.
+    pub(super) async fn telling<T>(&self, of: &Following, steps: Option<&Events>, work: impl Future<Output = T>) -> T {
+        let Some(steps) = steps else { return work.await };
+        tokio::select! {
+            biased;
+            done = work => done,
+            never = self.tell_steps(of, steps) => match never {},
+        }
+    }
+
+    async fn tell_steps(&self, of: &Following, steps: &Events) -> Infallible {
+        let (mut last, mut said) = (None, Progress::default());
+        loop {
+            sleep(Duration::from_millis(MCP_LOOK_MS)).await;
+            match self.news(of, &mut last).await {
+                Ok(Some(progress)) if progress != said => {
+                    steps(Event::Progress { fraction: None, message: progress.to_string() });
+                    said = progress;
+                }
+                Ok(_) => {}
+                // Whoever waits for the turn is told.
+                Err(error) => tracing::debug!(session = %of.session, %error, "how far a turn is could not be seen"),
+            }
+        }
+    }
+
+    /// How far the turn is, when records came to it since there were `last`.
+    async fn news(&self, of: &Following, last: &mut Option<u64>) -> Result<Option<Progress>> {
+        let seen = self.glance(of).await?;
+        if seen.records == *last {
+            return Ok(None);
+        }
+        *last = seen.records;
+        self.progress(of, &seen).await
+    }
+
     /// How it stands, without waiting.
     async fn look(&self, of: &Following) -> Result<Told> {
-        Ok(self.glance(of).await?.0)
+        let seen = self.glance(of).await?;
+        self.told(of, seen).await
     }
 
-    /// The same, and whether somebody has to run it.
-    async fn glance(&self, of: &Following) -> Result<(Told, bool)> {
+    async fn told(&self, of: &Following, seen: Seen) -> Result<Told> {
+        let progress = self.progress(of, &seen).await?;
+        Ok(Told { progress, ..Told::seen(of.session, seen) })
+    }
+
+    /// How far the turn is, while it has not ended.
+    async fn progress(&self, of: &Following, seen: &Seen) -> Result<Option<Progress>> {
+        match seen.records {
+            Some(_) => self.0.setup.host.progress(&of.acting, &self.0.setup.project, of.session, seen.turn).await,
+            None => Ok(None),
+        }
+    }
+
+    /// How it stands, and whether somebody has to run it.
+    async fn glance(&self, of: &Following) -> Result<Seen> {
         let setup = &self.0.setup;
-        let seen = match setup.host.turn(&of.acting, &setup.project, of.session, of.key.as_deref()).await {
-            Ok(Some(seen)) => seen,
+        match setup.host.turn(&of.acting, &setup.project, of.session, of.key.as_deref()).await {
+            Ok(Some(seen)) => Ok(seen),
             // It has not come to its first record.
             Ok(None) | Err(Error { kind: Kind::NotFound, .. }) if self.0.turns.has_taken(of.session, of.key.as_deref()) => {
-                return Ok((self.beginning(of).await?, true));
+                let turn = self.own_session(&of.acting, of.session).await?.turns;
+                Ok(Seen { turn, end: None, goes_on: true, records: None })
             }
-            Ok(None) => return Err(Error::invalid(format!("`{}` has had no turn: give it an `input`", of.session))),
-            Err(error) => return Err(error),
-        };
-        let goes_on = seen.goes_on;
-        Ok((Told::seen(of.session, seen), goes_on))
-    }
-
-    async fn beginning(&self, of: &Following) -> Result<Told> {
-        let turn = self.own_session(&of.acting, of.session).await?.turns;
-        Ok(Told::seen(of.session, remit_runtime::Seen { turn, end: None, goes_on: true }))
+            Ok(None) => Err(Error::invalid(format!("`{}` has had no turn: give it an `input`", of.session))),
+            Err(error) => Err(error),
+        }
     }
 
     /// Runs a turn beside everything else, and then what is queued behind it; what became of the first is told.

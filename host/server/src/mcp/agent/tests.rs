@@ -46,3 +46,26 @@ fn what_an_agents_schema_refers_to_is_found_where_it_stands() {
     let [step, ..] = refers(&output, "/properties/output");
     assert_eq!(output.pointer(step.strip_prefix('#').expect("here")).expect("there")["type"], "string");
 }
+
+/// Of a turn that has not ended, the answer says how far it is, in words where it runs.
+#[test]
+fn an_answer_says_how_far_a_turn_is() {
+    let session = SessionId::new(remit_core::clock::Timestamp(0), 1);
+    let progress = Progress { steps: 3, calls: vec!["mail/send".to_owned()], waits: false };
+    let told = |end: Option<TurnEnd>, progress: Option<Progress>| Told {
+        progress,
+        ..Told::seen(session, Seen { turn: 4, end, goes_on: true, records: None })
+    };
+    let running = told(None, Some(progress.clone()));
+    assert_eq!(running.in_words().as_deref(), Some("step 3: calls `mail/send`"));
+    let result = running.result();
+    let said = result.structured_content.expect("an object");
+    assert_eq!((&said["status"], &said["steps"], &said["calls"]), (&json!("running"), &json!(3), &json!(["mail/send"])));
+    let text = serde_json::to_value(&result.content).expect("JSON")[0]["text"].clone();
+    assert_eq!(text, json!(format!("[session {session}, turn 4: running, step 3: calls `mail/send`]")));
+    let waiting = told(Some(TurnEnd::Waiting(Vec::new())), Some(Progress { waits: true, ..progress }));
+    assert_eq!(waiting.in_words(), None, "what it waited for has come");
+    assert_eq!(waiting.result().structured_content.expect("an object")["steps"], 3);
+    let done = told(Some(TurnEnd::Done("1".to_owned())), None).result();
+    assert_eq!(done.structured_content.expect("an object").get("steps"), None);
+}

@@ -13,6 +13,7 @@ mod attack;
 mod capability;
 mod cli;
 mod embedding;
+mod fuzz;
 mod gateway;
 mod house;
 mod kinds;

@@ -87,7 +87,7 @@ fn a_signal_ends_a_running_call() {
             assert_alone(&child);
         }
     }
-    assert!(shell.audit(0).is_empty(), "an interrupted call leaves no record, as docs/security.md says");
+    assert!(shell.audit(0).is_empty(), "an interrupted call leaves no record, as docs/security-model.md says");
 }
 
 #[test]

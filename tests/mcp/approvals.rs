@@ -287,8 +287,8 @@ fn a_plain_call_is_put_to_the_person_behind_a_client_of_the_handshake_era() {
     approve(&shell, &waits);
     assert_eq!(said(&client.ask("tools/call", strike("a"))["result"]), &json!({ "count": 2 }), "another door can still decide");
     assert_eq!(strikes(&shell), 2);
-    let audit = std::fs::read_to_string(shell.cwd().join(".remit/audit/calls.jsonl")).expect("an audit log");
-    assert_eq!(audit.matches("\"approve\"").count(), 2, "{audit}");
+    let approved = shell.audit(2).into_iter().filter(|record| record["decision"] == "approve").count();
+    assert_eq!(approved, 2);
 }
 
 /// An answer that agrees, and does not approve.

@@ -118,6 +118,7 @@ fn m16_a_client_sees_and_calls_what_its_role_and_its_key_allow() {
     assert_eq!(paged("raw__failed"), paged("raw__nothing"));
     let in_session = json!({ "name": "raw__answer", "arguments": {}, "_meta": { "remit/session": "desk" } });
     assert_eq!(server.stateless("tools/call", in_session, &[("authorization", &bob)]).status, 200);
+    server.end(Signal::TERM);
     let calls: Vec<Value> = shell.audit(1).into_iter().filter(|record| record["tool"].is_string()).collect();
     let told: Vec<_> = calls.iter().map(|call| (&call["principal"], call["key"].is_string())).collect();
     assert_eq!(told, [(&json!("user:bob"), true); 2], "in a session, too");
@@ -175,6 +176,7 @@ fn who_shows_no_key_of_the_project_is_not_let_in() {
     assert_eq!(server.send("GET", "/mcp", &[], "").status, 401);
     assert_eq!(server.send("DELETE", "/mcp", &[("mcp-session-id", "x")], "").status, 401);
     assert_eq!(server.stateless("tools/call", answer(), &[("authorization", &own)]).status, 200);
+    server.end(Signal::TERM);
     assert_eq!(shell.audit(1).iter().filter(|record| record["tool"].is_string()).count(), 1);
 }
 

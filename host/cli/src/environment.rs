@@ -94,7 +94,9 @@ pub fn start_logging(environment: &Environment, verbose: u8) {
     };
     let filter = environment.log.clone().unwrap_or_else(|| default.to_owned());
     let filter = tracing_subscriber::EnvFilter::try_new(filter).unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // Whatever is asked for, the words of outside servers are not among it: their transport would log them as they are, secrets too.
-    let filter = "rmcp=warn".parse().map_or_else(|_| tracing_subscriber::EnvFilter::new("off"), |quiet| filter.add_directive(quiet));
+    // Whatever is asked for, the words of outside servers and of guests are not among it: the libraries log them as they are, secrets too.
+    let quiet = ["rmcp=warn", "wasmtime=warn", "wasmtime_wasi=warn", "wasmtime_wasi_http=warn", "remit_bindings=warn"];
+    let filter = quiet.into_iter().try_fold(filter, |filter, one| one.parse().map(|one| filter.add_directive(one)));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -34,7 +34,7 @@ impl GivenSecrets {
         plugin: &PluginName,
         (project, principal): (&str, &Principal),
         secrets: &dyn SecretSource,
-    ) -> Result<Self, Denial> {
+    ) -> Result<Self, Box<Denial>> {
         let (names, place): (Vec<&str>, _) = match source {
             Source::Native(native) => (native.command.secrets().collect(), Place::Process(plugin)),
             Source::Remote(Remote { url, secret, .. }) => (secret.iter().map(|secret| secret.name.as_str()).collect(), Place::Url(url)),
@@ -44,7 +44,7 @@ impl GivenSecrets {
             Ok(value) => Ok((name.to_owned(), value)),
             Err(error) => {
                 let request = format!("be given the secret {name}");
-                Err(Denial::secret(plugin.as_str(), "secret", &request, name, place, error.message))
+                Err(Box::new(Denial::secret(plugin.as_str(), "secret", &request, name, place, error.message)))
             }
         };
         names.into_iter().map(one).collect::<Result<_, _>>().map(Self)

@@ -28,7 +28,7 @@ use crate::{
     opened::{Current, revoked_lines},
     output::{self, BAD, DIM, GOOD, HEAD, WARN},
     outside::{Start, known},
-    secrets::{State, print_state, states_json},
+    secrets::{print_state, states_json},
 };
 
 /// Explain what a plugin may do, what became of a call, or what a session used
@@ -212,7 +212,7 @@ impl super::Run {
             return Ok(deny(error.message, places.of_plugin(plugin, &[]), change));
         }
         if let Some(refusal) = HaltFile::new(&project.state).halts()?.refusal(principal, plugin.name.as_str()) {
-            return Ok(deny(refusal.reason, None, Some(refusal.hint)));
+            return Ok(deny(format!("{}; {}", refusal.reason, refusal.hint), None, None));
         }
         let name = plugin.name.as_str();
         if *principal != self.environment.principal {

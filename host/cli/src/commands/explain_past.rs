@@ -276,7 +276,7 @@ fn calls(records: &[Record]) -> Vec<Past<'_>> {
                 open.insert(*op, calls.len());
                 calls.push(Past { seq: record.seq, call, end: None });
             }
-            Body::End { op, outcome, used } => {
+            Body::End { op, outcome, used, .. } => {
                 if let Some(past) = open.remove(op).and_then(|index| calls.get_mut(index)) {
                     past.end = Some((outcome, used));
                 }

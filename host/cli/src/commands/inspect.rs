@@ -56,7 +56,10 @@ impl super::Run {
                 return self.inspect_outside(&project, plugin);
             }
             let looked = Looked::at(project.artefact(plugin)?.bytes)?;
-            let tools = looked.definitions(&plugin.effects).unwrap_or_default();
+            // One that does not carry its definitions had them listed when it was reviewed.
+            let reviewed = known(project.lock.as_ref(), plugin).filter(|locked| locked.digest == looked.inspection.digest);
+            let reviewed = || reviewed.map(|locked| locked.tools.values().cloned().collect());
+            let tools = looked.definitions(&plugin.effects).or_else(reviewed).unwrap_or_default();
             let flags = looked.flags(self, &project, plugin, &tools);
             let secrets = self.secret_states(&project, plugin, None);
             Report { secrets, ..Report::new(reference, looked, Some(plugin), flags) }

@@ -9,7 +9,10 @@ mod verify;
 
 pub use checkpoint::{Checkpoint, PublicKey, SignedCheckpoint, Signer};
 pub use event::{ocsf, otlp};
-pub use record::{Aside, AuditRecord, CallRecord, Decision, DecisionRecord, EpochRecord, KeyDecision, KeyRecord, Metering, Outcome};
+pub use record::{
+    Aside, AuditRecord, CallRecord, Decision, DecisionRecord, EpochRecord, KeyDecision, KeyRecord, Metering, Outcome, SecretDecision,
+    SecretRecord,
+};
 pub use tree::{Hash, Tree, leaf_hash};
 pub use verify::{Epoch, Fault, FaultKind, Report, Verifier};
 

@@ -65,7 +65,8 @@ impl HttpPattern {
         let pattern = Self {
             method: Some(method.to_owned()).filter(|method| is_method(method))?.into(),
             scheme: Scheme::named(url.scheme())?,
-            host: HostPattern::Exact(without_dot(url.host_str()?).to_owned()),
+            // In a pattern these would mean something else, or nothing.
+            host: HostPattern::Exact(without_dot(url.host_str().filter(|host| !host.contains(['%', '{', '*']))?).to_owned()),
             port: url.port_or_known_default()?,
             segments: url.path().strip_prefix('/')?.split('/').map(|segment| Segment::Text(normal(segment).into_owned())).collect(),
             rest: false,

@@ -279,12 +279,13 @@ fn labels(root: &mut Table<'_>, plugins: &BTreeMap<PluginName, Plugin>, problems
     let Some(mut table) = root.table("labels", "`[labels]`", problems) else { return Policy::default() };
     let enforce = table.optional("enforce", problems).unwrap_or_default();
     let tools = table.tables("tools", "label entry", problems).into_iter().filter_map(|(pattern, mut entry)| {
+        let before = problems.len();
         let said = ToolLabels {
             labels: entry.optional::<BTreeSet<Label>>("labels", problems),
             closed_when: entry.optional("closed_when", problems),
             ask_when: entry.optional("ask_when", problems),
         };
-        if said == ToolLabels::default() {
+        if said == ToolLabels::default() && problems.len() == before {
             let problem = Problem::new(pattern.span(), format!("the entry of `{}` says nothing", visible(pattern.get_ref(), 64)));
             problems.push(problem.hint("write `labels`, `closed_when` or `ask_when`, such as `{ labels = [\"private\"] }`"));
         }

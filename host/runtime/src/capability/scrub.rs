@@ -99,7 +99,7 @@ impl Needles {
 
     /// What base64 makes of `value` behind `before` other bytes (of three) and before any: the characters that it alone decides.
     fn add_inside(&mut self, value: &[u8], before: usize) {
-        let padded = Zeroizing::new([&[0; 2][..before.min(2)], value].concat());
+        let padded = Zeroizing::new(std::iter::repeat_n(0, before).chain(value.iter().copied()).collect::<Vec<u8>>());
         let (start, end) = ((before * 8).div_ceil(6), padded.len() * 8 / 6);
         for engine in [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD] {
             let text = Zeroizing::new(engine.encode(&*padded));

@@ -78,7 +78,7 @@ mod tests {
             uses.record("files", &read(path));
         }
         assert_eq!(uses.take(), ["files fs read /a", "files fs read /b"]);
-        assert_eq!(uses.take(), [String::new(); 0]);
+        assert!(uses.take().is_empty());
         for number in 0..=USES_MAX {
             uses.record("files", &read(&format!("/{number}")));
         }
@@ -94,6 +94,6 @@ mod tests {
     fn a_call_outside_of_sessions_keeps_nothing() {
         let uses = Uses::kept(false);
         uses.record("files", &read("/a"));
-        assert_eq!(uses.take(), [String::new(); 0]);
+        assert!(uses.take().is_empty());
     }
 }

@@ -33,7 +33,7 @@ impl Inner {
         let of = (request.project, &context.principal);
         GivenSecrets::find(&plugin.source, &plugin.name, of, self.services.secrets.as_ref()).map_err(|denial| {
             let error = denial.command().into_iter().fold(Error::denied(denial.to_string()), Error::hint);
-            denials.record(denial);
+            denials.record(*denial);
             error
         })
     }

@@ -37,10 +37,13 @@ use server::{Server, Start};
 /// Longest piece of a server's standard error that an error shows.
 const SAID_MAX_CHARS: usize = 800;
 
+/// The servers of a project and a plugin: one for each set of secrets that callers have.
+type Servers = HashMap<(String, String), Vec<Arc<Server>>>;
+
 /// Runs outside servers, for a host: `Host::builder().outside(gateway)`.
 pub struct Gateway {
     setting: Setting,
-    servers: Mutex<HashMap<(String, String), Vec<Arc<Server>>>>,
+    servers: Mutex<Servers>,
 }
 
 /// What every process of a gateway is started with.

@@ -270,3 +270,11 @@ fn tool_patterns_match_names() {
     }
     assert_eq!("files".parse::<ToolPattern>().unwrap_err().hints, ["write `files/*` for all its tools"]);
 }
+
+#[test]
+fn a_host_that_would_mean_something_else_in_a_pattern_gives_none() {
+    for url in ["http://*.example.com/", "http://a{user}.example.com/"] {
+        let url = crate::grant::canonical_url(url).unwrap();
+        assert_eq!(HttpPattern::only("GET", &url), None, "{url}");
+    }
+}

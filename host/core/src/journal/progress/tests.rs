@@ -12,11 +12,12 @@ fn record(body: Body) -> Record {
 
 fn call(op: u32, tool: &str) -> Record {
     let (tool, key) = (tool.to_owned(), format!("k{op}"));
-    record(Body::Call { op, call: ToolCall { tool, arguments: "{}".to_owned(), effect: Effect::Once, digest: String::new(), key } })
+    let (arguments, cleared) = ("{}".to_owned(), Default::default());
+    record(Body::Call { op, call: ToolCall { tool, arguments, effect: Effect::Once, digest: String::new(), key, cleared } })
 }
 
 fn end(op: u32) -> Record {
-    record(Body::End { op, outcome: Outcome::Woken })
+    record(Body::end(op, Outcome::Woken))
 }
 
 fn timer(op: u32) -> Record {

@@ -1,3 +1,5 @@
+#![expect(clippy::disallowed_methods, reason = "tests look at the files, and break them")]
+
 use std::os::unix::fs::PermissionsExt;
 
 use remit_core::{Kind, secret::Place};

@@ -185,7 +185,7 @@ fn keys_that_sign_are_made_once_and_refused_where_they_are_none() {
     ends(&shell, &["key", "signing", "new.key"], 2, "nobody can be asked for the password");
     shell.write("bad.key", "a comment\nAAAA\n").write("huge.key", "x".repeat(5000));
     ends(&shell, &["review", "--sign", "bad.key"], 2, "is no secret key of minisign");
-    ends(&shell, &["review", "--sign", "huge.key"], 4, "has more than 4096 bytes");
+    ends(&shell, &["review", "--sign", "huge.key"], 4, "has more than 4 KiB");
     ends(&shell, &["review", "--sign", "missing.key"], 2, "cannot be read");
     let plain = project();
     ends(&plain, &["review", "--sign", "sign.key"], 2, "nobody has to sign the approvals of this project");

@@ -1,9 +1,14 @@
 //! What each fuzz target does with its bytes, and what has to hold then. A target never panics otherwise.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use remit_core::{
-    Kind,
+    Kind, Result,
+    clock::Timestamp,
     grant::{HttpPattern, canonical_url, line, request_url},
-    plugin::{inspect::inspect, lock::Lock, manifest::Manifest, section, section::Section},
+    id::WaitId,
+    journal::{CallStep, Line, Machine, Outcome, TakeStep, ToolCall, Wait, WaitStep},
+    plugin::{Effect, inspect::inspect, lock::Lock, manifest::Manifest, section, section::Section},
     project::Project,
 };
 
@@ -11,7 +16,8 @@ use remit_core::{
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: &[Target] = &[("project", project), ("manifest", manifest), ("component", component), ("grant", grant), ("url", url)];
+pub const TARGETS: &[Target] =
+    &[("project", project), ("manifest", manifest), ("component", component), ("grant", grant), ("url", url), ("replay", replay)];
 
 /// `remit.toml` and `remit.lock`: a lock that is read can be written, and is the same when it is read again.
 pub fn project(data: &[u8]) {
@@ -71,4 +77,64 @@ pub fn url(data: &[u8]) {
         assert_eq!(read, pattern);
         assert!(read.matches("GET", &canonical) && !read.matches("POST", &canonical));
     }
+}
+
+/// A journal, a record in a line, and below it bytes that say what code and host do next: what the machine adds to a journal that it
+/// took, it takes again.
+pub fn replay(data: &[u8]) {
+    let end = data.split(|byte| *byte == b'\n').take_while(|line| line.starts_with(b"{")).map(|line| line.len() + 1).sum::<usize>();
+    let (journal, steps) = data.split_at(end.min(data.len()));
+    let Ok(text) = std::str::from_utf8(journal) else { return };
+    let line = |(at, text): (usize, &str)| Line { seq: at as u64, at: Timestamp(at as u64), text: text.to_owned() };
+    let mut lines: Vec<Line> = text.lines().enumerate().map(line).collect();
+    let Ok(mut machine) = Machine::replay(&lines, BTreeMap::new()) else { return };
+    for (at, byte) in (lines.len() as u64..).zip(steps.iter().take(256)) {
+        if let Err(error) = act(&mut machine, *byte, Timestamp(at)) {
+            assert!(!error.message.is_empty());
+        }
+    }
+    lines.append(&mut machine.take_pending());
+    let again =
+        Machine::replay(&lines, BTreeMap::new()).unwrap_or_else(|error| panic!("its own journal is refused: {error:?}\n{lines:#?}"));
+    assert_eq!(again.next_seq(), machine.next_seq());
+}
+
+/// One thing that code may do, with what its host does then.
+fn act(machine: &mut Machine, byte: u8, at: Timestamp) -> Result<()> {
+    let which = u32::from(byte / 8);
+    match byte % 8 {
+        0 => {
+            if let CallStep::New { .. } = machine.call("a/b", "{}")? {
+                machine.begin_call(made_call(which), at)?;
+            }
+        }
+        1 => {
+            if machine.start_call("a/b", "{}")?.is_none() {
+                machine.begin_call(made_call(which), at)?;
+            }
+        }
+        2 => {
+            if let TakeStep::New { ended: Some(op) } = machine.take(&[0, 1, which])? {
+                machine.took(op, at)?;
+            }
+        }
+        3 => machine.state_set("k", (which % 2 == 0).then(|| vec![byte]), at)?,
+        4 => {
+            let wait = Wait::Timer { id: WaitId::new(at, 0), due: at };
+            if matches!(machine.wait(&wait)?, WaitStep::New) {
+                machine.begin_wait(wait, at)?;
+            }
+        }
+        5 => drop(machine.patch("p", at)?),
+        6 => machine.end(which, Outcome::Woken, at)?,
+        _ if which == 31 => drop(machine.finish(Ok("{}".to_owned()), at)?),
+        _ => machine.cancel(which, at)?,
+    }
+    Ok(())
+}
+
+fn made_call(which: u32) -> ToolCall {
+    let effect = [Effect::Read, Effect::Idempotent, Effect::Once][which as usize % 3];
+    let [tool, arguments, digest] = ["a/b", "{}", "sha256:0"].map(str::to_owned);
+    ToolCall { tool, arguments, effect, digest, key: which.to_string(), cleared: BTreeSet::new() }
 }

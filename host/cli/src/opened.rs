@@ -373,25 +373,44 @@ pub fn revoked_lines<'a>(revoked: &'a BTreeSet<String>, capability: &'a str) -> 
     of.map(|line| format!("  `{LOCAL_FILE}` revokes `{line}`"))
 }
 
+/// Reads a file that the user named, `what` it is, of at most `most` bytes.
+///
+/// # Errors
+/// `not-found` when it cannot be read; `limit` when it is larger.
+#[allow(clippy::disallowed_methods, reason = "what the user names is read here, bounded")]
+pub fn read_named(what: &str, path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| Error::not_found(format!("the {what} `{shown}` cannot be read: {error}"));
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(failed)?;
+    match bytes.len() as u64 > most {
+        true => Err(Error::limit(match most >> 20 {
+            0 => format!("the {what} `{shown}` has more than {} KiB", most >> 10),
+            mib => format!("the {what} `{shown}` has more than {mib} MiB"),
+        })),
+        false => Ok(bytes),
+    }
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// Those of [`read_named`]; `invalid` when it is not text in UTF-8.
+pub fn read_named_text(what: &str, path: &Path, most: u64) -> Result<String, Error> {
+    let text = String::from_utf8(read_named(what, path, most)?);
+    text.map_err(|error| Error::invalid(format!("the {what} `{}` is not text in UTF-8", path.display())).internal(error))
+}
+
 /// Reads a component that was named by its path.
 ///
 /// # Errors
 /// `not-found` when it is not there; `limit` when it is too large.
-#[allow(clippy::disallowed_methods, reason = "a component that the user names is read here, bounded")]
 pub fn read_component(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let failed = |error: std::io::Error| {
-        Error::not_found(format!("the component `{}` cannot be read: {error}", path.display()))
-            .hint("name the file of a component; a crate's is made by: remit build")
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(COMPONENT_MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
-    if bytes.len() as u64 > COMPONENT_MAX_BYTES {
-        let most = COMPONENT_MAX_BYTES >> 20;
-        return Err(Error::limit(format!("the component `{}` has more than {most} MiB", path.display()))
-            .hint("strip debug information: `wasm-tools strip`")
-            .into());
-    }
-    Ok(bytes)
+    let read = read_named("component", path, COMPONENT_MAX_BYTES);
+    Ok(read.map_err(|error| match error.kind {
+        remit_core::Kind::Limit => error.hint("strip debug information: `wasm-tools strip`"),
+        _ => error.hint("name the file of a component; a crate's is made by: remit build"),
+    })?)
 }
 
 /// The crates of a project: name and folder.

@@ -1,16 +1,12 @@
 //! Keys that sign approvals, in the files of `minisign`: made, opened with their password, used.
-#![allow(clippy::disallowed_methods, reason = "the file of a signing key, which the user names, is read and written here")]
+#![allow(clippy::disallowed_methods, reason = "the file of a signing key, which the user names, is written here")]
 
-use std::{
-    io::{Read as _, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-};
+use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
 use remit_core::{
-    Error,
+    Error, Kind,
     limit::SIGNING_KEY_MAX_BYTES,
     plugin::{
         PluginName,
@@ -20,7 +16,9 @@ use remit_core::{
     project::Project,
 };
 
-use crate::{output, signals::Stopped};
+use crate::{commands::hidden, opened::read_named_text, output};
+
+const THE_FILE: &str = "name the file that `remit key signing`, or `minisign -G`, wrote";
 
 /// A secret key, ready to sign.
 pub struct Signing(SecretKey);
@@ -32,10 +30,13 @@ impl Signing {
     /// `invalid` when it is no such key, or nobody can be asked; `denied` when the password is wrong, or `project` does not name the key.
     pub fn open(path: &Path, project: &Project) -> anyhow::Result<Self> {
         let shown = path.display();
-        let text = read(path)?;
+        let read = read_named_text("key", path, SIGNING_KEY_MAX_BYTES);
+        let text = read.map_err(|error| match error.kind {
+            Kind::NotFound => error.hint(format!("make one: remit key signing {shown}")),
+            _ => error.hint(THE_FILE),
+        })?;
         let no_key = |cause: String| {
-            Error::invalid(format!("`{shown}` is no secret key of minisign: {}", cause.to_lowercase()))
-                .hint("name the file that `remit key signing`, or `minisign -G`, wrote")
+            Error::invalid(format!("`{shown}` is no secret key of minisign: {}", cause.to_lowercase())).hint(THE_FILE)
         };
         let encoded = text.lines().nth(1).ok_or_else(|| no_key("it has no second line".to_owned()))?;
         let bytes = STANDARD.decode(encoded.trim()).map_err(|error| no_key(error.to_string()))?;
@@ -89,19 +90,6 @@ pub fn make(path: &Path, with_password: bool) -> anyhow::Result<String> {
     Ok(pair.pk.to_base64())
 }
 
-fn read(path: &Path) -> anyhow::Result<String> {
-    let failed = |error: std::io::Error| {
-        Error::not_found(format!("the key `{}` cannot be read: {error}", path.display()))
-            .hint(format!("make one: remit key signing {}", path.display()))
-    };
-    let mut text = String::new();
-    std::fs::File::open(path).and_then(|file| file.take(SIGNING_KEY_MAX_BYTES + 1).read_to_string(&mut text)).map_err(failed)?;
-    match text.len() as u64 > SIGNING_KEY_MAX_BYTES {
-        true => Err(Error::limit(format!("`{}` has more than {SIGNING_KEY_MAX_BYTES} bytes, and is no key", path.display())).into()),
-        false => Ok(text),
-    }
-}
-
 /// Asks for a password, twice for a new one.
 fn password(question: &str, new: bool) -> anyhow::Result<String> {
     if !output::interactive() {
@@ -110,10 +98,6 @@ fn password(question: &str, new: bool) -> anyhow::Result<String> {
             .into());
     }
     let asked = inquire::Password::new(question);
-    let asked = if new { asked } else { asked.without_confirmation() };
-    match asked.prompt() {
-        // A prompt takes Ctrl-C as a key, so no signal comes.
-        Err(inquire::InquireError::OperationInterrupted) => Err(Stopped::Interrupted.into()),
-        asked => Ok(asked?),
-    }
+    let given = hidden(if new { asked } else { asked.without_confirmation() })?;
+    given.ok_or_else(|| Error::invalid("no password was given").hint("run it again, and type the password of the key").into())
 }

@@ -81,6 +81,18 @@ pub enum Destination {
     Process(PluginName),
 }
 
+/// Refuses what cannot be the name of a secret, as [`is_name`] has it.
+///
+/// # Errors
+/// `invalid`, with what to write instead.
+pub fn check_name(name: &str) -> Result<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("`{}` is not the name of a secret", visible(name, 64)))
+        .hint(format!("use letters, digits, `-` and `_`, at most {SECRET_NAME_MAX_BYTES}")))
+}
+
 impl Destination {
     /// Where the requests of a grant's `pattern` go.
     pub fn of(pattern: &HttpPattern) -> Self {

@@ -2,22 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use remit_core::{
     Error,
     audit::{Epoch, Fault, FaultKind, PublicKey, Report, SignedCheckpoint},
     clock::{Clock as _, Timestamp},
-    limit::{AUDIT_CHECKPOINT_MAX_BYTES, DAY_MS},
+    limit::AUDIT_CHECKPOINT_MAX_BYTES,
     plugin::text::visible,
 };
 use remit_runtime::{project::signing_key, services::SystemClock};
 use remit_store::{AuditPage, AuditRow, Sqlite};
 use serde_json::{Value, json};
 
-use super::{audit_export::Export, session_show::when};
+use super::{audit_export::Export, session_show::when, span};
 use crate::{
     Exit,
     error::with_hints,
+    opened::read_named_text,
     output::{self, BAD, DIM, GOOD, HEAD, WARN, counted},
 };
 
@@ -88,6 +88,8 @@ pub(super) const PAGE: u32 = 256;
 /// A record as people and programs are shown it.
 pub(super) struct Record {
     pub(super) seq: u64,
+    /// When it was made.
+    pub(super) at: Timestamp,
     /// As it is kept.
     pub(super) text: String,
     pub(super) value: Value,
@@ -95,20 +97,16 @@ pub(super) struct Record {
 
 impl Record {
     pub(super) fn new(row: AuditRow) -> anyhow::Result<Self> {
-        let damaged =
-            || Error::invalid(format!("record {} of the audit log is none", row.seq)).hint("see what is wrong: remit audit verify");
-        let value: Value = serde_json::from_slice(&row.record).map_err(|error| damaged().internal(error))?;
-        let text = String::from_utf8(row.record).map_err(|error| Error::invalid("a record of the audit log is no text").internal(error))?;
-        Ok(Self { seq: row.seq, text, value })
+        let AuditRow { seq, record } = row;
+        let damaged = || Error::invalid(format!("record {seq} of the audit log is none")).hint("see what is wrong: remit audit verify");
+        let text = String::from_utf8(record).map_err(|error| damaged().internal(error))?;
+        let value: Value = serde_json::from_str(&text).map_err(|error| damaged().internal(error))?;
+        let at = value.get("at").and_then(Value::as_u64).map(Timestamp).ok_or_else(damaged)?;
+        Ok(Self { seq, at, text, value })
     }
 
     fn get(&self, name: &str) -> &str {
         self.value.get(name).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// When it was made.
-    pub(super) fn at(&self) -> Timestamp {
-        Timestamp(self.value.get("at").and_then(Value::as_u64).unwrap_or_default())
     }
 
     /// Whether it has this number, or is about the thing with this id.
@@ -137,7 +135,8 @@ impl Record {
             "epoch" if self.value.get("principal").is_some() => "put a backup back".to_owned(),
             "epoch" => "the log begins".to_owned(),
             _ => {
-                let about = ["plugin", "wait", "session", "key", "of"].iter().map(|name| self.get(name)).find(|about| !about.is_empty());
+                let about =
+                    ["plugin", "wait", "session", "key", "secret", "of"].iter().map(|name| self.get(name)).find(|about| !about.is_empty());
                 format!("{} {}", self.get("decision"), about.unwrap_or_default())
             }
         };
@@ -158,7 +157,7 @@ impl Record {
         output::line(&format!(
             "{DIM}{:>6}{DIM:#}  {}  {principal:who$}  {HEAD}{}{HEAD:#}  {style}{outcome}{style:#}{through}",
             self.seq,
-            when(self.at()),
+            when(self.at),
             self.what()
         ));
         for denial in self.denials() {
@@ -219,7 +218,7 @@ impl super::Run {
             is("plugin", plugin)
                 && is("principal", principal)
                 && id.as_deref().is_none_or(|id| record.is_about(id))
-                && since.is_none_or(|since| record.at() >= since)
+                && since.is_none_or(|since| record.at >= since)
                 && outcome.as_deref().is_none_or(|outcome| record.ended(outcome))
         };
         let found = self.block_on(newest(&store, *limit, wanted))?;
@@ -259,14 +258,9 @@ impl super::Run {
         }
     }
 
-    #[allow(clippy::disallowed_methods, reason = "a checkpoint that the user names is read here, bounded")]
     fn checkpoint(&self, path: &Path) -> anyhow::Result<SignedCheckpoint> {
-        use std::io::Read as _;
-        let mut text = String::new();
-        let file = std::fs::File::open(self.environment.cwd.join(path));
-        let read = file.and_then(|file| file.take(AUDIT_CHECKPOINT_MAX_BYTES + 1).read_to_string(&mut text));
-        read.with_context(|| format!("the checkpoint `{}` cannot be read", path.display()))?;
-        Ok(text.parse()?)
+        let read = read_named_text("checkpoint", &self.environment.cwd.join(path), AUDIT_CHECKPOINT_MAX_BYTES);
+        Ok(read.map_err(|error| error.hint("name a file that `remit audit export --checkpoint FILE` wrote"))?.parse()?)
     }
 
     fn print_report(&self, report: &Report, given: Option<u64>) -> Exit {
@@ -314,8 +308,7 @@ impl super::Run {
 
 /// A time, or how long ago it was.
 pub(super) fn since(text: &str) -> Result<Timestamp, String> {
-    let unit = |suffix, ms| text.strip_suffix(suffix).and_then(|number: &str| number.parse::<u64>().ok()?.checked_mul(ms));
-    if let Some(ago) = unit('d', DAY_MS).or_else(|| unit('h', DAY_MS / 24)).or_else(|| unit('m', 60_000)) {
+    if let Ok(ago) = span(text) {
         return Ok(Timestamp(SystemClock.now().0.saturating_sub(ago)));
     }
     let time: Option<jiff::Timestamp> = text.parse().ok();

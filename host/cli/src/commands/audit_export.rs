@@ -94,7 +94,7 @@ async fn export(store: &Sqlite, arguments: &Export) -> anyhow::Result<()> {
             None => return Ok(()),
         }
         let mut records = page.into_iter().map(Record::new).collect::<anyhow::Result<Vec<_>>>()?;
-        records.retain(|record| arguments.since.is_none_or(|since| record.at() >= since));
+        records.retain(|record| arguments.since.is_none_or(|since| record.at >= since));
         arguments.format.print(&records);
     }
 }

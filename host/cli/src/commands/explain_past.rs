@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read as _,
     path::Path,
 };
 
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     Exit,
+    opened::read_named,
     output::{self, BAD, DIM, GOOD, HEAD, WARN, counted},
     outside::{Start, known},
 };
@@ -194,15 +194,10 @@ impl super::Run {
         Ok(exit)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "a file that the user names is read here, bounded")]
     fn read_against(&self, file: &Path) -> anyhow::Result<Project> {
-        let shown = file.display();
-        let failed =
-            |error: std::io::Error| Error::not_found(format!("`{shown}` cannot be read: {error}")).hint("name a file like `remit.toml`");
-        let mut bytes = Vec::new();
-        let opened = std::fs::File::open(self.environment.cwd.join(file));
-        opened.and_then(|file| file.take(FILE_MAX_BYTES + 1).read_to_end(&mut bytes)).map_err(failed)?;
-        Ok(Project::parse(&shown.to_string(), &bytes)?)
+        let read = read_named("file", &self.environment.cwd.join(file), FILE_MAX_BYTES);
+        let bytes = read.map_err(|error| error.hint("name a file like `remit.toml`"))?;
+        Ok(Project::parse(&file.display().to_string(), &bytes)?)
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Create {
     /// Only these tools, of those that the principal's roles allow; may be repeated
     #[arg(long = "tool", value_name = "PLUGIN/TOOL")]
     tools: Vec<ToolPattern>,
-    /// How long it holds, in days or hours, such as 30d or 12h; a year at most [default: 90d]
+    /// How long it holds, such as 30d, 12h or 15m; a year at most [default: 90d]
     #[arg(long, value_name = "TIME", value_parser = super::span)]
     expires: Option<u64>,
     /// What it is for

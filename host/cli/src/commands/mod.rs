@@ -163,10 +163,11 @@ pub fn effect(effect: Effect) -> &'static str {
     }
 }
 
-/// Milliseconds of `30d` or `12h`.
+/// Milliseconds of `30d`, `12h` or `15m`.
 fn span(text: &str) -> Result<u64, String> {
     let unit = |suffix, ms| text.strip_suffix(suffix).and_then(|number: &str| number.parse::<u64>().ok()?.checked_mul(ms));
-    unit('d', DAY_MS).or_else(|| unit('h', DAY_MS / 24)).ok_or_else(|| "write a number of days or hours, such as 30d or 12h".to_owned())
+    let units = unit('d', DAY_MS).or_else(|| unit('h', DAY_MS / 24)).or_else(|| unit('m', 60_000));
+    units.ok_or_else(|| "write a number of days, hours or minutes, such as 30d, 12h or 15m".to_owned())
 }
 
 /// Adds a member to a JSON object.
@@ -187,6 +188,16 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<bool> {
         return Err(error.into());
     }
     answer(question)
+}
+
+/// Asks the person at the terminal for what nobody is to see; Esc is `None`.
+pub fn hidden(question: inquire::Password<'_>) -> anyhow::Result<Option<String>> {
+    match question.with_display_mode(inquire::PasswordDisplayMode::Hidden).prompt() {
+        // A prompt takes Ctrl-C as a key, so no signal comes.
+        Err(inquire::InquireError::OperationInterrupted) => Err(Stopped::Interrupted.into()),
+        Err(inquire::InquireError::OperationCanceled) => Ok(None),
+        given => Ok(Some(given?)),
+    }
 }
 
 /// Asks the person at the terminal; Esc is a no.

@@ -12,7 +12,7 @@ use remit_core::{
     identity::Principal,
     limit::SECRET_MAX_BYTES,
     plugin::{PluginName, text::visible},
-    secret::{Destination, SecretString, is_name},
+    secret::{Destination, SecretString, check_name},
 };
 use remit_runtime::{
     project::{KeptSecret, NewSecret, OpenProject},
@@ -22,13 +22,12 @@ use remit_runtime::{
 use secrecy::zeroize::Zeroizing;
 use serde_json::json;
 
-use super::{confirm, session_show::when};
+use super::{confirm, hidden, session_show::when};
 use crate::{
     Exit,
     error::with_hints,
     output::{self, BAD, DIM, GOOD, HEAD},
     secrets::{Need, State, listed, needs, origins, print_state, shown},
-    signals::Stopped,
 };
 
 /// Set secrets that the host attaches to requests, look at them, remove them
@@ -88,11 +87,7 @@ impl super::Run {
 
     fn secret_set(&self, arguments: &Set) -> anyhow::Result<Exit> {
         let name = &arguments.name;
-        if !is_name(name) {
-            return Err(Error::invalid(format!("`{}` is not the name of a secret", visible(name, 64)))
-                .hint("use letters, digits, `-` and `_`, at most 64")
-                .into());
-        }
+        check_name(name)?;
         let project = self.open()?;
         let mut destinations = arguments.destinations.iter().map(|to| to.parse()).collect::<Result<BTreeSet<Destination>, Error>>()?;
         if destinations.is_empty() {
@@ -208,16 +203,9 @@ impl super::Run {
 /// The value: typed without being shown, or all of standard input but a line break at its end.
 fn read_value(name: &str) -> anyhow::Result<SecretString> {
     if std::io::stdin().is_terminal() {
-        let asked = inquire::Password::new(&format!("Value of `{name}`:"))
-            .without_confirmation()
-            .with_display_mode(inquire::PasswordDisplayMode::Hidden)
-            .prompt();
-        return match asked {
-            // A prompt takes Ctrl-C as a key, so no signal comes.
-            Err(inquire::InquireError::OperationInterrupted) => Err(Stopped::Interrupted.into()),
-            Err(inquire::InquireError::OperationCanceled) => Err(Error::invalid("no value was given, so nothing was set").into()),
-            asked => Ok(SecretString::from(asked?)),
-        };
+        let given = hidden(inquire::Password::new(&format!("Value of `{name}`:")).without_confirmation())?;
+        let none = || Error::invalid("no value was given, so nothing was set").hint(format!("run it again: remit secret set {name}"));
+        return Ok(SecretString::from(given.ok_or_else(none)?));
     }
     // As large as it may be, so that the value is not moved while it is read.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_MAX_BYTES + 8));

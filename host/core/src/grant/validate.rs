@@ -260,11 +260,10 @@ fn secret_use(secret: &Spanned<AuthoredSecret>, problems: &mut Problems) -> Opti
     let is_word = |text: &str| {
         !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    let mut refuse = |span: Range<usize>, why: String, hint: &str| problems.push(Problem::new(span, why).hint(hint));
-    if !secret::is_name(written.name.get_ref()) {
-        let shown = visible(written.name.get_ref(), 64);
-        refuse(written.name.span(), format!("`{shown}` is not the name of a secret"), "use letters, digits, `-` and `_`, at most 64");
+    if let Err(error) = secret::check_name(written.name.get_ref()) {
+        problems.push(Problem::at(written.name.span(), error));
     }
+    let mut refuse = |span: Range<usize>, why: String, hint: &str| problems.push(Problem::new(span, why).hint(hint));
     let target = match (&written.header, &written.query) {
         (Some(header), None) => {
             let name = header.get_ref().to_ascii_lowercase();

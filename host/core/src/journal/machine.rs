@@ -225,8 +225,11 @@ impl Machine {
     /// The code lets go of a group whose operation `op` it did not take, whether or not that has ended.
     ///
     /// # Errors
-    /// `diverged`, `limit`.
+    /// `diverged`, `limit`; `host` when there is no such operation.
     pub fn cancel(&mut self, op: u32, at: Timestamp) -> Result<()> {
+        if op >= self.begun {
+            return Err(Error::host("an operation was let go of that did not begin", op));
+        }
         match self.ahead.front().map(|next| &next.body) {
             None => self.push(Body::Cancel { op }, at)?,
             Some(Body::Cancel { op: before }) if *before == op => drop(self.ahead.pop_front()),

@@ -69,7 +69,7 @@ impl Masked for Value {
 
 impl Masked for Error {
     fn masked(self, masks: &Masks) -> Self {
-        Self { message: self.message.masked(masks), internal: self.internal.masked(masks), ..self }
+        Self { message: self.message.masked(masks), hints: self.hints.masked(masks), internal: self.internal.masked(masks), ..self }
     }
 }
 

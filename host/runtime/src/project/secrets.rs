@@ -12,7 +12,7 @@ use remit_core::{
     identity::Principal,
     limit::{SECRET_DESTINATIONS_MAX, SECRET_MAX_BYTES, SECRET_MIN_BYTES, SECRETS_FILE_MAX_BYTES, SECRETS_MAX},
     plugin::{Digest, text::visible},
-    secret::{Destination, ExposeSecret as _, Found, SecretSource, SecretString, Wanted, is_name},
+    secret::{Destination, ExposeSecret as _, Found, SecretSource, SecretString, Wanted, check_name},
 };
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use secrecy::zeroize::Zeroizing;
@@ -84,11 +84,7 @@ impl NewSecret {
     /// `invalid` or `limit`, saying which one it breaks; never with the value.
     pub fn check(&self) -> Result<()> {
         let (shown, bytes) = (visible(&self.name, 64), self.value.expose_secret().len());
-        if !is_name(&self.name) {
-            return Err(
-                Error::invalid(format!("`{shown}` is not the name of a secret")).hint("use letters, digits, `-` and `_`, at most 64")
-            );
-        }
+        check_name(&self.name)?;
         if bytes < SECRET_MIN_BYTES {
             return Err(Error::invalid(format!(
                 "the value of `{shown}` has {bytes} bytes; one of less than {SECRET_MIN_BYTES} could not be masked"

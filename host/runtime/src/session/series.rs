@@ -128,7 +128,7 @@ pub(super) struct Pass {
     series: Arc<Series>,
     host: Arc<Inner>,
     journal: Arc<Journal>,
-    pub(super) op: u32,
+    op: u32,
     effect: Effect,
     left: bool,
 }

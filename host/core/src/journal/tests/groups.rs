@@ -105,6 +105,13 @@ fn letting_go_is_recorded_whether_or_not_the_call_ended() {
 
 /// A crash cut the call off, but the code is known to let go of it: repeating it would be for nothing.
 #[test]
+fn what_did_not_begin_is_not_let_go_of() {
+    let mut machine = two();
+    assert_eq!(machine.cancel(2, at(1004)).unwrap_err().kind, Kind::Host);
+    assert!(pending(&mut machine).iter().all(|body| !matches!(body, Body::Cancel { .. })));
+}
+
+#[test]
 fn a_call_that_the_code_let_go_of_needs_nothing_more() {
     let mut live = two();
     live.cancel(0, at(1011)).unwrap();

@@ -58,7 +58,8 @@ pub struct Machine {
 struct End {
     seq: u64,
     at: Timestamp,
-    outcome: Outcome,
+    /// None where nobody asks for it again.
+    outcome: Option<Box<Outcome>>,
 }
 
 impl Machine {
@@ -313,7 +314,7 @@ impl Machine {
         }
         let Answer { outcome, labels, .. } = answer;
         self.carry(op, seq, &outcome, labels);
-        self.ends.insert(op, End { seq, at, outcome });
+        self.ends.insert(op, End { seq, at, outcome: Some(Box::new(outcome)) });
         Ok(())
     }
 
@@ -339,7 +340,7 @@ impl Machine {
     /// How `op` ended, which the code sees now: its time has come as well.
     fn see(&mut self, op: u32) -> Option<Outcome> {
         let end = self.ends.get(&op)?;
-        let (at, outcome) = (end.at, end.outcome.clone());
+        let (at, outcome) = (end.at, end.outcome.as_deref()?.clone());
         self.advance(at);
         Some(outcome)
     }

@@ -16,6 +16,7 @@ mod patches;
 mod programs;
 mod random;
 mod records;
+mod series;
 mod speed;
 mod state;
 mod turns;

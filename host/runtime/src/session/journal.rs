@@ -151,7 +151,7 @@ impl Journal {
         let mut machine = self.machine();
         let (id, seq) = (wait.id(), machine.next_seq());
         let op = machine.begin_wait(wait, self.now())?;
-        machine.end(op, outcome, self.now())?;
+        machine.conclude(op, outcome, self.now())?;
         beside.used.push(id);
         beside.named.extend(key.map(|key| (key.to_owned(), seq)));
         Ok(())

@@ -294,7 +294,7 @@ impl Asked<'_> {
     async fn begin_call(&self, open: &mut MappedMutexGuard<'_, Open>, call: ToolCall, refusal: Option<&Error>) -> Result<u32> {
         let op = open.journal.begins(call, self.key).await?;
         if let Some(error) = refusal {
-            open.journal.machine().end(op, refused(error), open.journal.now())?;
+            open.journal.machine().conclude(op, refused(error), open.journal.now())?;
         }
         if let Some(key) = self.key {
             open.keys.insert(key.to_owned(), (op, self.digest()));
@@ -380,10 +380,12 @@ impl Asked<'_> {
     async fn same(&self, journal: &Arc<Journal>, op: u32) -> Result<CallEnd> {
         loop {
             let ended = self.series.ended.notified();
-            let outcome = journal.machine().outcome(op).cloned();
-            if let Some(outcome) = outcome {
+            if journal.machine().ended(op) {
                 self.series.write(journal, Standing::running()).await?;
-                return self.as_recorded(outcome);
+                return match self.recorded().await? {
+                    Some(Known::Ended(end)) => Ok(end),
+                    _ => Err(Error::host("the end of a call with a key is not in its journal", op)),
+                };
             }
             tokio::select! {
                 () = ended => {}

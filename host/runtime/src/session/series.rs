@@ -147,7 +147,7 @@ impl Pass {
     /// Those of the store: the outcome is not to be told then.
     pub(super) async fn end(mut self, answer: impl Into<Answer>) -> Result<()> {
         self.left = true;
-        self.journal.machine().end(self.op, answer, self.journal.now())?;
+        self.journal.machine().conclude(self.op, answer, self.journal.now())?;
         self.series.leave(&self.host, &self.journal, self.effect != Effect::Read).await
     }
 

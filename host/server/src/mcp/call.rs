@@ -20,7 +20,7 @@ use rmcp::{
     service::RequestContext,
 };
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::{
     Door, Offer, Who,
@@ -146,14 +146,16 @@ impl<'a> Listener<'a> {
 
     /// Tells the client what is said while `work` goes on.
     pub(super) async fn during<T>(&self, told: Option<Told>, work: impl Future<Output = T>) -> T {
+        let over = Notify::new();
         tokio::pin!(work);
-        let relay = self.relay(told);
+        let relay = self.relay(told, &over);
         tokio::pin!(relay);
         let done = tokio::select! {
             done = &mut work => done,
             () = &mut relay => return work.await,
         };
         // Its last words come before the answer, and do not hold it up when the client does not listen.
+        over.notify_one();
         drop(tokio::time::timeout(Duration::from_millis(MCP_LAST_WORDS_MS), relay).await);
         done
     }
@@ -168,11 +170,11 @@ impl<'a> Listener<'a> {
         (Some(Arc::new(move |event| drop(tell.try_send(event)))), Some(told))
     }
 
-    /// Tells the client until the guest has ended, or the client is gone.
-    async fn relay(&self, told: Option<Told>) {
+    /// Tells the client until the call is over, or the client is gone.
+    async fn relay(&self, told: Option<Told>, over: &Notify) {
         let Some(mut told) = told else { return };
         let mut steps = Steps::default();
-        while let Some(event) = told.recv().await {
+        while let Some(event) = next(&mut told, over).await {
             let sent = match event {
                 Event::Progress { fraction, message } => self.progress(steps.next(fraction), message).await,
                 Event::Log { level, message } => self.log(level, message).await,
@@ -203,6 +205,18 @@ impl<'a> Listener<'a> {
         }
         let line = rmcp::model::LoggingMessageNotificationParam::new(level, message.into()).with_logger(self.logger);
         self.peer.notify_logging_message(line).await
+    }
+}
+
+/// The next thing that was said; none once `over` was notified and all that was said before is told, whoever could say more.
+async fn next(told: &mut Told, over: &Notify) -> Option<Event> {
+    tokio::select! {
+        biased;
+        event = told.recv() => event,
+        () = over.notified() => {
+            told.close();
+            told.recv().await
+        }
     }
 }
 

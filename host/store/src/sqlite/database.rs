@@ -102,7 +102,7 @@ impl Database {
     pub(super) fn writer(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
         connection.execute_batch(
-            "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8192;
+            "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;
             PRAGMA secure_delete = ON;",
         )?;
         connection.set_prepared_statement_cache_capacity(64);
@@ -112,7 +112,7 @@ impl Database {
     /// A connection that reads.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
-        connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4096;")?;
+        connection.execute_batch("PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2048;")?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(connection)
     }

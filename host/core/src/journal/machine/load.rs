@@ -56,7 +56,7 @@ impl Machine {
         match record.body {
             Body::End { op, outcome, labels, .. } => {
                 self.carry(op, record.seq, &outcome, labels);
-                self.ends.insert(op, End { seq: record.seq, at: record.at, outcome });
+                self.ends.insert(op, End { seq: record.seq, at: record.at, outcome: Some(Box::new(outcome)) });
             }
             Body::Workspaces { .. } => {}
             _ => self.ahead.push_back(record),

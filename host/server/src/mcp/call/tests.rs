@@ -20,3 +20,21 @@ fn fractions_are_of_one_and_bare_words_are_counted() {
     assert_eq!(steps(&[Some(0.0), Some(0.5)]), [(0.0, Some(1.0)), (0.5, Some(1.0))]);
     assert_eq!(steps(&[None, None]), [(1.0, None), (2.0, None)]);
 }
+
+/// Whoever could say more may live on: the answer waits for none of them.
+#[tokio::test]
+async fn an_answer_waits_for_what_was_said_and_for_nothing_more() {
+    let (tell, mut told) = mpsc::channel(MCP_EVENTS_MAX);
+    let said = |message: &str| Event::Log { level: "info", message: message.to_owned() };
+    for words in ["one", "two"] {
+        tell.try_send(said(words)).expect("there is room");
+    }
+    let over = Notify::new();
+    over.notify_one();
+    let mut heard = Vec::new();
+    while let Some(Event::Log { message, .. }) = next(&mut told, &over).await {
+        heard.push(message);
+    }
+    assert_eq!(heard, ["one", "two"]);
+    assert!(tell.try_send(said("three")).is_err(), "nobody listens any more");
+}

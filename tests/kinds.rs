@@ -91,7 +91,8 @@ async fn a_python_component_offers_its_functions() {
     let Some(bytes) = remit_tests::python("words") else {
         return skipped("a_python_component_offers_its_functions", "componentize-py cannot be installed here");
     };
-    let limits = remit_core::limit::CallLimits { memory_mib: 256, deadline_ms: 120_000, output_kib: 64 };
+    let limits =
+        remit_core::limit::CallLimits { memory_mib: 256, deadline_ms: 120_000, output_kib: 64, ..remit_core::limit::CallLimits::default() };
     let lab = Lab::new().plugin("words", bytes, &[], limits).await;
     let outcome = lab.call("words", "shout", json!({ "text": "hello" })).await;
     assert_eq!(outcome.result.expect("an answer").structured, Some(json!({ "result": "HELLO!" })));

@@ -109,7 +109,7 @@ fn held() -> (u64, usize) {
 #[ignore = "long: twenty thousand traps"]
 async fn long_r11_traps() {
     let traps = std::env::var("REMIT_TRAPS").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000_usize);
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 5_000, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 5_000, output_kib: 64, ..CallLimits::default() };
     let lab = Lab::with(|builder| builder.pool(8).audit(std::sync::Arc::new(NoAudit)));
     let lab = lab.plugin("hostile", fixture("hostile"), &[], limits).await;
     let tenth = traps / 10;

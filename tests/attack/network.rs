@@ -5,8 +5,9 @@ use std::{
     net::TcpListener,
 };
 
-use remit_core::grant::Rule;
-use remit_tests::{Ending, Lab};
+use remit_core::{Blame, Kind, grant::Rule, identity::Role, limit::CallLimits};
+use remit_runtime::Request;
+use remit_tests::{Ending, Lab, fixture};
 use serde_json::json;
 
 /// A server on loopback that answers each request with its first line.
@@ -53,6 +54,30 @@ async fn n8_what_is_granted_is_this_path_at_this_port() {
     }
     let (ending, outcome) = lab.attack("hostile", "fetch", json!({ "address": format!("{server}/x/../a") })).await;
     assert!(matches!(ending, Ending::Done(_)), "the canonical path is the granted one: {outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n15_a_guest_that_asks_without_end_is_told_its_limit_and_the_next_one_is_not() {
+    let server = server();
+    let grants = format!("http GET {server}/a private=127.0.0.1");
+    let limits = CallLimits { requests_per_minute: 2, ..CallLimits::default() };
+    let lab = Lab::new().plugin("hostile", fixture("hostile"), &[&grants], limits).await.fixture("plain", &[]).await;
+    let target = json!({ "address": format!("{server}/a") });
+    for _ in 0..2 {
+        let (ending, outcome) = lab.attack("hostile", "fetch", target.clone()).await;
+        assert!(matches!(&ending, Ending::Done(text) if text.contains("GET /a")), "{outcome:?}");
+    }
+    let (ending, outcome) = lab.attack("hostile", "fetch", target.clone()).await;
+    assert_eq!(ending, Ending::Failed(Kind::Limit, Blame::Guest), "{outcome:?}");
+    assert_eq!(Lab::rules(&outcome), [Rule::Quota]);
+    let error = outcome.result.expect_err("it failed");
+    assert_eq!(error.message, "`hostile` would make more than 2 requests in a minute");
+    assert!(error.hints[0].starts_with("it may go on in ") && error.hints[0].ends_with(" s"), "{:?}", error.hints);
+    assert!(error.hints[1].contains("`requests_per_minute` in the `limits` of `[plugins.hostile]`"), "{:?}", error.hints);
+
+    let bob = lab.host.context("user:bob".parse().expect("a principal"), Role::Owner).expect("a context");
+    let outcome = lab.host.call(&bob, &Request::new("lab", "hostile", "fetch", &target.to_string())).await;
+    assert!(outcome.result.is_ok(), "another principal is not held to it: {outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use serde_json::json;
 const GUEST: Ending = Ending::Failed(Kind::Guest, Blame::Guest);
 
 async fn hostile() -> Lab {
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 1500, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 1500, output_kib: 64, ..CallLimits::default() };
     Lab::new().plugin("hostile", fixture("hostile"), &[], limits).await
 }
 
@@ -103,7 +103,7 @@ async fn a11_random_bytes_have_a_bound() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a12_a_flood_of_output_keeps_a_bounded_tail() {
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 30_000, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 30_000, output_kib: 64, ..CallLimits::default() };
     let lab = Lab::new().plugin("hostile", fixture("hostile"), &[], limits).await;
     let (ending, outcome) = lab.attack("hostile", "flood", json!({ "amount": 4096 })).await;
     assert_eq!(ending, Ending::Done("written".to_owned()));

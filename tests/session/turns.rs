@@ -104,7 +104,7 @@ async fn no_agent_is_called_as_a_tool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_that_loops_traps_or_takes_too_much_fails_and_its_session_goes_on() {
     let folder = tempfile::tempdir().unwrap();
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 200, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 200, output_kib: 64, ..CallLimits::default() };
     let desk = Desk::open(folder.path(), Setup { limits: Some(limits), ..Setup::default() }).await;
     let session = desk.run(json!([])).await.unwrap().session;
     for (step, kind) in [

@@ -39,9 +39,9 @@ impl From<Exit> for ExitCode {
 pub fn exit_of_call(error: &Error, denied: bool) -> Exit {
     match error.kind {
         Kind::Denied if error.code == Some("E-APPROVAL") => Exit::Waiting,
+        Kind::Limit => Exit::Limit,
         _ if denied => Exit::Denied,
         Kind::Denied => Exit::Denied,
-        Kind::Limit => Exit::Limit,
         Kind::Host => Exit::Host,
         Kind::Unavailable | Kind::Conflict => Exit::Usage,
         Kind::Invalid | Kind::NotFound | Kind::Guest | Kind::InDoubt | Kind::Diverged => Exit::Failed,

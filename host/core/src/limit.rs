@@ -1,6 +1,8 @@
 //! Every bound in one place: unit, default, maximum and the threat it is for.
 
-use serde::{Deserialize, Serialize};
+mod call;
+
+pub use call::CallLimits;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -380,60 +382,7 @@ pub const AUDIT_WAITING_MAX_BYTES: usize = 4 * MIB as usize;
 pub const AUDIT_CHECKPOINT_MS: u64 = 1000;
 /// Largest file of a checkpoint that is read, and most of a key that signs them.
 pub const AUDIT_CHECKPOINT_MAX_BYTES: u64 = 4 * KIB;
+/// Sessions and principals whose requests of the last minute a host counts, for each plugin; more reach out only once some of them rest (N15).
+pub const SPENDERS_MAX: usize = 16_384;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;
-
-/// Bounds of one plugin's calls, as `limits` in `remit.toml` sets them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CallLimits {
-    /// All memories and tables of a call together, in MiB (A2, A4). Default 64, maximum 1,024.
-    #[serde(default = "memory_mib")]
-    pub memory_mib: u32,
-    /// The whole call, host calls included, in milliseconds (A1, A3). Default 30,000, maximum 3,600,000.
-    #[serde(default = "deadline_ms")]
-    pub deadline_ms: u64,
-    /// The result as JSON, in KiB (A8). Default 1,024, maximum 65,536.
-    #[serde(default = "output_kib")]
-    pub output_kib: u32,
-}
-
-const fn memory_mib() -> u32 {
-    64
-}
-const fn deadline_ms() -> u64 {
-    30_000
-}
-const fn output_kib() -> u32 {
-    1024
-}
-
-impl CallLimits {
-    /// Largest `memory_mib`.
-    pub const MEMORY_MAX_MIB: u32 = 1024;
-    /// Largest `deadline_ms`.
-    pub const DEADLINE_MAX_MS: u64 = 3_600_000;
-    /// Largest `output_kib`.
-    pub const OUTPUT_MAX_KIB: u32 = 65_536;
-
-    /// Whether none of them is higher than in `other`.
-    pub fn is_within(&self, other: &Self) -> bool {
-        self.memory_mib <= other.memory_mib && self.deadline_ms <= other.deadline_ms && self.output_kib <= other.output_kib
-    }
-
-    /// Bytes of memory and tables.
-    pub fn memory_bytes(&self) -> usize {
-        self.memory_mib as usize * MIB as usize
-    }
-
-    /// Bytes of output.
-    pub fn output_bytes(&self) -> usize {
-        self.output_kib as usize * KIB as usize
-    }
-}
-
-impl Default for CallLimits {
-    fn default() -> Self {
-        Self { memory_mib: memory_mib(), deadline_ms: deadline_ms(), output_kib: output_kib() }
-    }
-}

@@ -1,6 +1,10 @@
-//! How often something may happen: a token bucket.
+//! How often something may happen: a token bucket, which is small; and how much in any minute, which is exact.
 
 use crate::clock::Timestamp;
+
+mod minute;
+
+pub use minute::Minute;
 
 /// A bucket that fills evenly and is full at first. It counts in microseconds of filling that are owed, by the generic cell rate
 /// algorithm (ITU-T I.371).

@@ -9,6 +9,7 @@ use remit_core::{
     id::{CallId, SessionId},
     identity::{Principal, Role},
     label::{Label, When},
+    limit::CallLimits,
     plugin::{
         Definition, Effect,
         diff::{Relock, relock},
@@ -423,4 +424,9 @@ fn print_terms(plugin: &Plugin, tool: &Definition) {
     }
     let limits = plugin.limits;
     output::line(&format!("  limits    {} MiB, {} ms, {} KiB of output", limits.memory_mib, limits.deadline_ms, limits.output_kib));
+    if !plugin.is_outside() {
+        let CallLimits { requests_per_minute, sent_kib_per_minute, received_kib_per_minute, .. } = limits;
+        let traffic = format!("{sent_kib_per_minute} KiB sent, {received_kib_per_minute} KiB received");
+        output::line(&format!("  a minute  {requests_per_minute} requests, {traffic}"));
+    }
 }

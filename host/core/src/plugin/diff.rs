@@ -201,11 +201,7 @@ fn asked(changes: &mut Changes, old: &BTreeSet<String>, new: &BTreeSet<String>) 
 }
 
 fn limits(changes: &mut Changes, old: CallLimits, new: CallLimits) {
-    let values = |limits: CallLimits| {
-        let CallLimits { memory_mib, deadline_ms, output_kib } = limits;
-        [("memory_mib", u64::from(memory_mib)), ("deadline_ms", deadline_ms), ("output_kib", u64::from(output_kib))]
-    };
-    for ((name, old), (_, new)) in values(old).into_iter().zip(values(new)).filter(|(old, new)| old != new) {
+    for ((name, old), (_, new)) in old.named().into_iter().zip(new.named()).filter(|(old, new)| old != new) {
         let grows = if new > old { Growth::Rights } else { Growth::Narrows };
         changes.push(Sign::Changed, grows, format!("limit {name}: {old} → {new}"));
     }

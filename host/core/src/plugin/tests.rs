@@ -317,6 +317,8 @@ fn changes_read_as_lines_and_tell_growth() {
     check_diff(|plugin| plugin.ask = lines(&["*"]), &["+ ask *", "- ask search"], false, false);
     check_diff(|plugin| plugin.ask.extend(["read".to_owned()]), &["+ ask read"], false, false);
     check_diff(|plugin| plugin.limits.memory_mib = 256, &["~ limit memory_mib: 128 → 256"], true, true);
+    check_diff(|plugin| plugin.limits.requests_per_minute = 601, &["~ limit requests_per_minute: 600 → 601"], true, true);
+    check_diff(|plugin| plugin.limits.sent_kib_per_minute = 1, &["~ limit sent_kib_per_minute: 65536 → 1"], false, false);
     check_diff(|plugin| plugin.limits.deadline_ms = 5000, &["~ limit deadline_ms: 30000 → 5000"], false, false);
 }
 

@@ -165,9 +165,9 @@ fn environment(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> BTreeMap<S
 pub(super) fn limits(table: &mut Table<'_>, problems: &mut Vec<Problem>) -> CallLimits {
     let Some(mut table) = table.table("limits", "`limits`", problems) else { return CallLimits::default() };
     let limits = read::Limits {
-        memory_mib: None,
         deadline_ms: table.optional("deadline_ms", problems),
         output_kib: table.optional("output_kib", problems),
+        ..read::Limits::default()
     };
     table.finish(problems);
     limits.check(problems);

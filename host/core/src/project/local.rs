@@ -76,11 +76,14 @@ fn unknown_plugin(name: &Spanned<String>, kind: &str, project: &Project) -> Prob
 
 fn narrow_plugin(plugin: &mut Plugin, mut table: Table<'_>, problems: &mut Vec<Problem>) {
     plugin.disabled = table.optional("disabled", problems).unwrap_or_default();
-    let written = limits(&mut table, problems);
+    let written = limits(&mut table, plugin.agent, problems);
     let base = plugin.limits;
     lower("memory_mib", written.memory_mib.as_ref(), base.memory_mib, problems);
     lower("deadline_ms", written.deadline_ms.as_ref(), base.deadline_ms, problems);
     lower("output_kib", written.output_kib.as_ref(), base.output_kib, problems);
+    lower("requests_per_minute", written.requests_per_minute.as_ref(), base.requests_per_minute, problems);
+    lower("sent_kib_per_minute", written.sent_kib_per_minute.as_ref(), base.sent_kib_per_minute, problems);
+    lower("received_kib_per_minute", written.received_kib_per_minute.as_ref(), base.received_kib_per_minute, problems);
     plugin.limits = written.over(base);
     let revoked: Vec<Spanned<String>> = table.optional("revoke", problems).unwrap_or_default();
     for capability in revoked {

@@ -108,7 +108,7 @@ fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -
     let source = written
         .and_then(|written| source(written.get_ref(), outside).map_err(|error| problems.push(Problem::at(written.span(), error))).ok());
     let ask = asked(&mut table, problems);
-    let limits = limits(&mut table, problems).over(CallLimits::default());
+    let limits = limits(&mut table, false, problems).over(CallLimits::default());
     let grants = table.optional::<AuthoredGrants>("grants", problems).unwrap_or_default().validate();
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
     let effects = effects(&mut table, problems);
@@ -156,7 +156,7 @@ fn agent(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) ->
     let tools = table.optional("tools", problems).unwrap_or_default();
     let grants = AuthoredGrants { tools, ..AuthoredGrants::default() }.validate();
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
-    let limits = limits(&mut table, problems).over(CallLimits::default());
+    let limits = limits(&mut table, true, problems).over(CallLimits::default());
     table.finish(problems);
     Some(Plugin { name, source: source?, ask: Vec::new(), limits, grants, effects: BTreeMap::new(), disabled: false, agent: true })
 }
@@ -206,6 +206,9 @@ pub(super) struct Limits {
     pub(super) memory_mib: Option<Spanned<u32>>,
     pub(super) deadline_ms: Option<Spanned<u64>>,
     pub(super) output_kib: Option<Spanned<u32>>,
+    pub(super) requests_per_minute: Option<Spanned<u32>>,
+    pub(super) sent_kib_per_minute: Option<Spanned<u32>>,
+    pub(super) received_kib_per_minute: Option<Spanned<u32>>,
 }
 
 impl Limits {
@@ -215,6 +218,9 @@ impl Limits {
             memory_mib: self.memory_mib.as_ref().map_or(base.memory_mib, |value| *value.get_ref()),
             deadline_ms: self.deadline_ms.as_ref().map_or(base.deadline_ms, |value| *value.get_ref()),
             output_kib: self.output_kib.as_ref().map_or(base.output_kib, |value| *value.get_ref()),
+            requests_per_minute: self.requests_per_minute.as_ref().map_or(base.requests_per_minute, |value| *value.get_ref()),
+            sent_kib_per_minute: self.sent_kib_per_minute.as_ref().map_or(base.sent_kib_per_minute, |value| *value.get_ref()),
+            received_kib_per_minute: self.received_kib_per_minute.as_ref().map_or(base.received_kib_per_minute, |value| *value.get_ref()),
         }
     }
 
@@ -223,17 +229,26 @@ impl Limits {
         bounded("memory_mib", self.memory_mib.as_ref(), CallLimits::MEMORY_MAX_MIB, problems);
         bounded("deadline_ms", self.deadline_ms.as_ref(), CallLimits::DEADLINE_MAX_MS, problems);
         bounded("output_kib", self.output_kib.as_ref(), CallLimits::OUTPUT_MAX_KIB, problems);
+        bounded("requests_per_minute", self.requests_per_minute.as_ref(), CallLimits::REQUESTS_MAX, problems);
+        bounded("sent_kib_per_minute", self.sent_kib_per_minute.as_ref(), CallLimits::TRAFFIC_MAX_KIB, problems);
+        bounded("received_kib_per_minute", self.received_kib_per_minute.as_ref(), CallLimits::TRAFFIC_MAX_KIB, problems);
     }
 }
 
-/// The table `limits`, each value within its maximum.
-pub(super) fn limits(plugin: &mut Table<'_>, problems: &mut Vec<Problem>) -> Limits {
+/// The table `limits`, each value within its maximum. An agent reaches nothing, so its table bounds no requests.
+pub(super) fn limits(plugin: &mut Table<'_>, agent: bool, problems: &mut Vec<Problem>) -> Limits {
     let Some(mut table) = plugin.table("limits", "`limits`", problems) else { return Limits::default() };
-    let limits = Limits {
+    let mut limits = Limits {
         memory_mib: table.optional("memory_mib", problems),
         deadline_ms: table.optional("deadline_ms", problems),
         output_kib: table.optional("output_kib", problems),
+        ..Limits::default()
     };
+    if !agent {
+        limits.requests_per_minute = table.optional("requests_per_minute", problems);
+        limits.sent_kib_per_minute = table.optional("sent_kib_per_minute", problems);
+        limits.received_kib_per_minute = table.optional("received_kib_per_minute", problems);
+    }
     table.finish(problems);
     limits.check(problems);
     limits

@@ -20,7 +20,7 @@ use remit_core::{
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Denials, Seen, Uses, basics::Event, fs, http, scrub::Masks, tools::Dispatch};
+use super::{Denials, Seen, Uses, basics::Event, fs, http, scrub::Masks, spend::Spend, tools::Dispatch};
 use crate::{engine::Limiter, outside::Outside, workspace::Workspaces};
 
 /// What a host was built with; the same for every call.
@@ -79,6 +79,8 @@ pub struct Call {
     pub masks: Masks,
     /// What it was allowed so far, where a journal tells of it.
     pub uses: Uses,
+    /// What it may still send and receive.
+    pub spend: Arc<Spend>,
     /// When the call ends at the latest.
     pub deadline: Instant,
     /// What the host was built with.

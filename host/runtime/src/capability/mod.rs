@@ -14,6 +14,7 @@ pub mod kv;
 mod labels;
 pub mod scrub;
 pub mod sockets;
+pub mod spend;
 pub mod stdio;
 pub mod tools;
 mod uses;

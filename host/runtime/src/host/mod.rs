@@ -44,7 +44,13 @@ use self::{
 };
 use crate::{
     builder::{AnyCapability, Builder},
-    capability::{Call, CallState, Events, Rights, Services, Uses, basics, call::now, fs, http, stdio::Ring},
+    capability::{
+        Call, CallState, Events, Rights, Services, Uses, basics,
+        call::now,
+        fs, http,
+        spend::{Spend, Spenders},
+        stdio::Ring,
+    },
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
     output::Output,
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
@@ -126,6 +132,7 @@ pub(crate) struct Inner {
     custom: Vec<Arc<dyn AnyCapability>>,
     interfaces: Vec<&'static str>,
     quotas: Arc<Quotas>,
+    spenders: Arc<Spenders>,
     projects: RwLock<HashMap<String, Arc<Served>>>,
     /// What runs agents, made when the first one is run.
     agents: OnceLock<Result<Agents>>,
@@ -277,6 +284,7 @@ impl Inner {
             custom,
             interfaces,
             quotas,
+            spenders: Arc::default(),
             projects: RwLock::default(),
             agents: OnceLock::new(),
             agent_settings,
@@ -325,7 +333,7 @@ impl Inner {
         }
         let mut running = Running { settles: E::SETTLES, uses: Uses::kept(context.session.is_some()), ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
-        let result = written(&mut running).await.map_err(Failed::from).and(result);
+        let result = written(&mut running).await.map_err(Failed::from).and(result).map_err(|failed| running.over.explain(failed));
         let result = if running.masks.is_empty() { result } else { result.masked(&running.masks) };
         let metering = &mut running.metering;
         metering.wall_us = micros(started.elapsed());
@@ -367,6 +375,7 @@ impl Inner {
         running.seen = served.seen(context, request);
         let arguments = errand.arguments(tool, request.arguments)?;
         let limits = plugin.spec.limits;
+        running.limits = limits;
         let principal = context.principal.to_string();
         let _place = self.quotas.take(&principal, request.project, limits.memory_mib)?;
         let deadline_ms = context.deadline_ms.map_or(limits.deadline_ms, |deadline_ms| deadline_ms.min(limits.deadline_ms));
@@ -417,6 +426,7 @@ impl Inner {
     }
 
     fn prepare(&self, context: &Context, request: &Request<'_>, rights: Arc<Rights>, running: &Running, deadline: Instant) -> Arc<Call> {
+        let spend = Spend::new(&self.spenders, context, request.project, request.plugin, running.limits, &running.over);
         Arc::new(Call {
             context: context.clone(),
             project: request.project.to_owned(),
@@ -426,6 +436,7 @@ impl Inner {
             seen: running.seen.clone(),
             masks: running.masks.clone(),
             uses: running.uses.clone(),
+            spend: Arc::new(spend),
             deadline,
             services: self.services.clone(),
             events: request.events.clone(),

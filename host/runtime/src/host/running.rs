@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cap_std::fs::Dir;
 use remit_core::{
     audit::Metering,
+    limit::CallLimits,
     plugin::{Digest, Effect},
 };
 use wasmtime::Store;
 
-use crate::capability::{CallState, Denials, Seen, Uses, scrub::Masks, stdio::Ring};
+use crate::capability::{CallState, Denials, Seen, Uses, scrub::Masks, spend::Over, stdio::Ring};
 
 /// What is known of a call while it runs.
 #[derive(Default)]
@@ -19,6 +20,9 @@ pub(super) struct Running {
     pub(super) seen: Arc<Seen>,
     pub(super) masks: Masks,
     pub(super) uses: Uses,
+    /// The bound of its requests that it reached, if any.
+    pub(super) over: Over,
+    pub(super) limits: CallLimits,
     pub(super) digest: Option<Digest>,
     pub(super) effect: Option<Effect>,
     /// The workspace that it may write.

@@ -44,6 +44,11 @@ impl Asked {
         self.deny(Denial::quota(&self.plugin, "http", &self.request, reason), error)
     }
 
+    /// What `spent` was allowed, or a record of the bound that it would go beyond, and `error`.
+    pub(super) fn within(&self, spent: Result<(), String>, error: Error) -> Result<(), Error> {
+        spent.map_err(|reason| self.exceed(reason, error))
+    }
+
     /// Records that the host leads to `address`, which is neither public nor granted.
     pub(super) fn private(&self, method: &Method, url: &Url, address: IpAddr) -> Error {
         self.deny(Denial::private_address(&self.plugin, method.as_str(), url, address), Error::DestinationIpProhibited)

@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -9,35 +10,56 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Sleep, sleep, sleep_until};
 use wasmtime_wasi_http::{Error, WasiBody};
 
-use super::{asked::Asked, failure};
-use crate::capability::scrub::{Needles, Scrubber};
+use super::{
+    asked::Asked,
+    failure,
+    plan::{Bounds, Timeouts},
+};
+use crate::capability::{
+    scrub::Scrubber,
+    spend::{Spend, Traffic},
+};
 
-/// A count of bytes that must not pass the `max_bytes` of a grant.
+/// A count of bytes that must not pass the `max_bytes` of a grant, nor what the plugin may send or receive in a minute.
 struct Budget {
     max: u64,
     left: u64,
     asked: Asked,
+    spend: Arc<Spend>,
+    traffic: Traffic,
 }
 
 impl Budget {
-    fn new(max: u64, asked: Asked) -> Self {
-        Self { max, left: max, asked }
+    fn new(max: u64, asked: Asked, spend: &Arc<Spend>, traffic: Traffic) -> Self {
+        Self { max, left: max, asked, spend: spend.clone(), traffic }
     }
 
-    /// Keeps what is within the bound of `chunk`; whether that was all of it.
-    fn take(&mut self, chunk: &mut Bytes) -> bool {
+    /// Keeps what is within the bounds of `chunk`.
+    ///
+    /// # Errors
+    /// The one of a bound that was reached, recorded.
+    fn take(&mut self, chunk: &mut Bytes) -> Result<(), Error> {
         let fits = usize::try_from(self.left).unwrap_or(usize::MAX).min(chunk.len());
         let whole = fits == chunk.len();
         chunk.truncate(fits);
         self.left -= fits as u64;
-        whole
+        if let Err(reason) = self.spend.spend(self.traffic, fits as u64) {
+            chunk.clear();
+            return Err(self.asked.exceed(reason, self.size(None)));
+        }
+        if whole { Ok(()) } else { Err(self.exceeded()) }
     }
 
-    fn exceeded(&self, what: &str, error: fn(Option<u64>) -> Error) -> Error {
-        self.asked.exceed(format!("the {what} is larger than {} bytes, the grant's bound", self.max), error(Some(self.max)))
+    fn exceeded(&self) -> Error {
+        let what = if self.traffic == Traffic::Sent { "request" } else { "response" };
+        self.asked.exceed(format!("the {what} body is larger than {} bytes, the grant's bound", self.max), self.size(Some(self.max)))
+    }
+
+    fn size(&self, most: Option<u64>) -> Error {
+        if self.traffic == Traffic::Sent { Error::HttpRequestBodySize(most) } else { Error::HttpResponseBodySize(most) }
     }
 }
 
@@ -48,14 +70,14 @@ pub(super) struct RequestBody {
 }
 
 impl RequestBody {
-    /// `inner`, of at most `max` bytes.
-    pub(super) fn new(inner: WasiBody, max: u64, asked: Asked) -> Self {
-        Self { inner, budget: Budget::new(max, asked) }
+    /// `inner`, of at most `max` bytes, which count for `spend`.
+    pub(super) fn new(inner: WasiBody, max: u64, asked: Asked, spend: &Arc<Spend>) -> Self {
+        Self { inner, budget: Budget::new(max, asked, spend, Traffic::Sent) }
     }
 
     /// The error for a length that was announced and is too much.
     pub(super) fn too_large(&self) -> Error {
-        self.budget.exceeded("request body", Error::HttpRequestBodySize)
+        self.budget.exceeded()
     }
 }
 
@@ -73,8 +95,7 @@ impl Body for RequestBody {
             let refused = Error::HttpRequestTrailerSectionSize(Some(0));
             return Poll::Ready(Some(Err(self.budget.asked.forbid("trailers are not sent; use headers", refused))));
         };
-        let whole = self.budget.take(&mut chunk);
-        Poll::Ready(Some(if whole { Ok(Frame::data(chunk)) } else { Err(self.too_large()) }))
+        Poll::Ready(Some(self.budget.take(&mut chunk).map(|()| Frame::data(chunk))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -99,14 +120,15 @@ pub(super) struct ResponseBody {
 }
 
 impl ResponseBody {
-    /// `inner`, of at most `max` bytes, until `deadline`, with `needles` masked.
-    pub(super) fn new(inner: Incoming, max: u64, asked: Asked, needles: Needles, deadline: Instant, idle: Option<Duration>) -> Self {
+    /// `inner`, within the bounds of its request, which count for `spend`, until `timeouts` are over.
+    pub(super) fn new(inner: Incoming, bounds: Bounds, asked: Asked, timeouts: Timeouts) -> Self {
+        let Bounds { max_bytes, needles, spend } = bounds;
         Self {
             inner,
-            budget: Budget::new(max, asked),
+            budget: Budget::new(max_bytes, asked, &spend, Traffic::Received),
             scrubber: Scrubber::new(needles),
-            deadline: Box::pin(sleep_until(deadline)),
-            idle: idle.map(|idle| (idle, Box::pin(sleep(idle)))),
+            deadline: Box::pin(sleep_until(timeouts.deadline)),
+            idle: timeouts.idle().map(|idle| (idle, Box::pin(sleep(idle)))),
             last: None,
         }
     }
@@ -123,10 +145,10 @@ impl ResponseBody {
         }
         let end = match frame.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(mut chunk))) => {
-                let whole = self.budget.take(&mut chunk);
+                let taken = self.budget.take(&mut chunk);
                 let chunk = self.scrubber.push(chunk);
-                if !whole {
-                    self.last = Some(Some(Err(self.budget.exceeded("response body", Error::HttpResponseBodySize))));
+                if let Err(error) = taken {
+                    self.last = Some(Some(Err(error)));
                 }
                 return chunk;
             }

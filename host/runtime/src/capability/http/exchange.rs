@@ -16,9 +16,9 @@ use super::{
     connect::{self, Connection, Unopened},
     failure,
     gateway::Gateway,
-    plan::{Plan, Route},
+    plan::{Plan, Route, head_bytes},
 };
-use crate::capability::scrub::Needles;
+use crate::capability::{scrub::Needles, spend::Traffic};
 
 /// What moves the bytes while the body is read; dropping it closes the connection.
 pub(super) type Driver = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -38,7 +38,7 @@ pub(super) async fn run(gateway: &Gateway, plan: Plan) -> Answer {
         Unopened::Forbidden(address) => route.asked.private(&route.method, &route.target.url, address),
         Unopened::Failed(error) => error,
     })?;
-    let Plan { route: Route { timeouts, asked, .. }, request, max_bytes, needles, slot } = plan;
+    let Plan { route: Route { timeouts, asked, .. }, request, bounds, slot } = plan;
     let (at, late) = timeouts.answered();
     let head = async {
         let (mut sender, wire) = http1::Builder::new().max_buf_size(HTTP_FIELDS_MAX_BYTES).handshake(TokioIo::new(stream)).await?;
@@ -54,9 +54,9 @@ pub(super) async fn run(gateway: &Gateway, plan: Plan) -> Answer {
     };
     let head: Result<_, hyper::Error> = timeout_at(at, head).await.map_err(|_elapsed| late)?;
     let (response, wire) = head.map_err(|error| failure::of_hyper(&error, Error::ConnectionTerminated))?;
-    let response = checked(response, &needles)?;
-    let response =
-        response.map(|body| ResponseBody::new(body, max_bytes, asked, needles, timeouts.deadline, timeouts.idle()).boxed_unsync());
+    asked.within(bounds.spend.spend(Traffic::Received, head_bytes(response.headers())), Error::HttpResponseHeaderSectionSize(None))?;
+    let response = checked(response, &bounds.needles)?;
+    let response = response.map(|body| ResponseBody::new(body, bounds, asked, timeouts).boxed_unsync());
     let driver = async move {
         if let Some(wire) = wire {
             drive(wire, timeouts.deadline).await;

@@ -19,7 +19,12 @@ use super::{
     secret,
     target::{self, Target},
 };
-use crate::capability::{Call, Rights, call::now, scrub::Needles};
+use crate::capability::{
+    Call, Rights,
+    call::now,
+    scrub::Needles,
+    spend::{Spend, Traffic},
+};
 
 /// The header that names a request's effect, so that the other side can recognise a repetition.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -30,12 +35,20 @@ pub(super) struct Plan {
     pub(super) route: Route,
     /// What goes there, in origin form, with the host's headers and the secret.
     pub(super) request: Request<RequestBody>,
-    /// Bytes of the response's body.
-    pub(super) max_bytes: u64,
-    /// What to mask in the response.
-    pub(super) needles: Needles,
+    /// What holds of the response.
+    pub(super) bounds: Bounds,
     /// Held as long as the connection is open.
     pub(super) slot: OwnedSemaphorePermit,
+}
+
+/// What holds of a response.
+pub(super) struct Bounds {
+    /// Bytes of its body.
+    pub(super) max_bytes: u64,
+    /// What to mask in it.
+    pub(super) needles: Needles,
+    /// What it counts for.
+    pub(super) spend: Arc<Spend>,
 }
 
 /// Where an allowed request goes.
@@ -102,10 +115,12 @@ pub(super) fn plan(egress: &Egress, request: Request<WasiBody>, options: Request
 
     let mut headers = head.headers;
     check_headers(&headers, &asked)?;
-    let body = RequestBody::new(body, grant.max_bytes, asked.clone());
-    if announced(&headers)?.is_some_and(|length| length > grant.max_bytes) {
+    let body = RequestBody::new(body, grant.max_bytes, asked.clone(), &call.spend);
+    let announced = announced(&headers)?.unwrap_or(0);
+    if announced > grant.max_bytes {
         return Err(body.too_large());
     }
+    asked.within(call.spend.spend(Traffic::Requests, 1), Error::ConnectionLimitReached)?;
     let slot = Arc::clone(&egress.slots).try_acquire_owned().map_err(|error| {
         tracing::debug!(%error, "too many exchanges");
         Error::ConnectionLimitReached
@@ -117,6 +132,9 @@ pub(super) fn plan(egress: &Egress, request: Request<WasiBody>, options: Request
     };
     add_idempotency_key(egress, &method, &mut headers)?;
     headers.insert(header::HOST, target.host_header()?);
+    let head = head_bytes(&headers) + (method.as_str().len() + wire.as_str().len()) as u64;
+    asked.within(call.spend.fits(Traffic::Sent, head.saturating_add(announced)), Error::HttpRequestBodySize(None))?;
+    asked.within(call.spend.spend(Traffic::Sent, head), Error::HttpRequestHeaderSectionSize(None))?;
 
     let mut request = Request::new(body);
     *request.method_mut() = method.clone();
@@ -124,7 +142,13 @@ pub(super) fn plan(egress: &Egress, request: Request<WasiBody>, options: Request
     *request.headers_mut() = headers;
     let timeouts = Timeouts { deadline: deadline(call, grant), own: options };
     let route = Route { method, target, timeouts, asked, rights: Arc::clone(&call.rights) };
-    Ok(Plan { route, request, max_bytes: grant.max_bytes, needles, slot })
+    let bounds = Bounds { max_bytes: grant.max_bytes, needles, spend: call.spend.clone() };
+    Ok(Plan { route, request, bounds, slot })
+}
+
+/// The header fields of a message as they are sent, in bytes.
+pub(super) fn head_bytes(headers: &HeaderMap) -> u64 {
+    headers.iter().map(|(name, value)| (name.as_str().len() + value.len() + ": \r\n".len()) as u64).sum()
 }
 
 /// The one form of method and URL, or a recorded refusal.

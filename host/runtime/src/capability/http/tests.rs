@@ -6,4 +6,5 @@ mod labels;
 mod server;
 mod setup;
 mod slow;
+mod spend;
 mod wire;

@@ -17,9 +17,10 @@ use remit_bindings::tool::remit::tool::types::{Failure, Output};
 use remit_core::{
     clock::Timestamp,
     grant::{Declared, Denial, FieldTarget, Grants, Http, Resolved, Rule, Scope, SecretUse},
-    id::CallId,
+    id::{CallId, SessionId},
     identity::{Context, Role},
     label::{Label, Labels},
+    limit::CallLimits,
     plugin::Effect,
     secret::{Destination, Found, SecretSource, SecretString, Wanted},
 };
@@ -27,7 +28,13 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use super::super::{Egress, Gateway, GatewayOptions, Resolve};
 use crate::{
-    capability::{Call, Denials, Rights, Seen, Services, Uses, call::now, scrub::Masks, tools::Dispatch},
+    capability::{
+        Call, Denials, Rights, Seen, Services, Uses,
+        call::now,
+        scrub::Masks,
+        spend::{Over, Spend, Spenders},
+        tools::Dispatch,
+    },
     services::{MemoryKv, NoAudit, SystemClock},
 };
 
@@ -94,6 +101,12 @@ pub(super) struct Setup {
     pub(super) roots: Vec<Vec<u8>>,
     /// What was seen before the call.
     pub(super) before: Labels,
+    /// What it may send and receive in a minute, and who did.
+    pub(super) limits: CallLimits,
+    pub(super) spenders: Arc<Spenders>,
+    /// Who calls, and in which session.
+    pub(super) principal: &'static str,
+    pub(super) session: Option<SessionId>,
 }
 
 impl Setup {
@@ -111,6 +124,10 @@ impl Setup {
             names,
             roots: Vec::new(),
             before: Labels::default(),
+            limits: CallLimits::default(),
+            spenders: Arc::default(),
+            principal: "user:ada",
+            session: None,
         }
     }
 
@@ -171,13 +188,13 @@ impl Setup {
         };
         let context = Context {
             call: CallId::new(Timestamp(0), 0),
-            principal: "user:ada".parse().unwrap(),
+            principal: self.principal.parse().unwrap(),
             role: Role::Owner,
             key: None,
             delegation: Vec::new(),
             held: Default::default(),
             labels: self.before.clone(),
-            session: None,
+            session: self.session,
             turn: None,
             idempotency_key: self.key.clone(),
             deadline_ms: None,
@@ -186,6 +203,7 @@ impl Setup {
         let declared = Declared { http: Some(Scope::Any), ..Declared::default() };
         let granted = Grants { http: self.http.clone(), ..Grants::default() };
         let resolved = Resolved::new("fetch", self.effect, declared, granted, &context.principal, std::path::Path::new("/"));
+        let spend = Spend::new(&self.spenders, &context, "test", "fetch", self.limits, &Over::default());
         Call {
             tool: "get".to_owned(),
             context,
@@ -195,6 +213,7 @@ impl Setup {
             seen: Arc::new(Seen::new("fetch/get".to_owned(), self.before.clone(), Default::default())),
             masks: Masks::default(),
             uses: Uses::default(),
+            spend: Arc::new(spend),
             deadline: now() + Duration::from_millis(self.call_ms),
             services: Arc::new(services),
             events: None,

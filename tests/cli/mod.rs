@@ -3,6 +3,7 @@
 mod audit;
 mod author;
 mod calls;
+mod egress;
 mod halts;
 mod inputs;
 mod labels;

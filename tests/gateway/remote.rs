@@ -266,7 +266,8 @@ async fn a_url_that_leads_to_an_address_that_is_not_public_is_not_followed() {
     let upstream = Upstream::start(false);
     let port = upstream.authority.rsplit(':').next().expect("a port").to_owned();
     let list = async |url: &str, address: &str, private: &[&str]| {
-        let http = http(GatewayOptions { resolver: Some(Arc::new(Leads(address.parse().expect("an address")))), extra_roots: Vec::new() });
+        let http =
+            http(GatewayOptions { resolver: Some(Arc::new(Leads(address.parse().expect("an address")))), ..GatewayOptions::default() });
         let private = private.iter().map(|one| one.parse().expect("a pattern")).collect();
         let source = Source::Remote(Remote { private, ..remote(url) });
         gateway().list(&name(), &source, &Default::default(), &given(&source), &http).await.map(drop)

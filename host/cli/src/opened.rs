@@ -187,11 +187,12 @@ impl Run {
     /// What a host on `project` is built from: with its secrets, and its sessions, its key-value data and its audit log in `store`.
     ///
     /// # Errors
-    /// Those of the folder of its workspaces.
+    /// Those of the folder of its workspaces, and of setting up TLS.
     pub fn project_builder(&self, project: &OpenProject, store: Arc<Sqlite>) -> anyhow::Result<Builder> {
         let state = project.state.clone();
         let builder = self.builder().audit(store.clone()).kv(store.clone()).sessions(store).secrets(Arc::new(self.secrets(project)));
         let builder = builder.workspaces(project.state.workspaces()?).halts(Arc::new(HaltFile::new(&project.state)));
+        let builder = builder.gateway(project.gateway()?);
         Ok(builder.components(Arc::new(move |digest: &Digest| state.component(digest))))
     }
 

@@ -14,7 +14,6 @@ use remit_core::{
     project::{EnvValue, Plugin, Remote},
 };
 use remit_runtime::{
-    capability::http,
     plugin::Source,
     project::{NATIVE_PATH, Native, OpenProject},
 };
@@ -78,7 +77,7 @@ impl Run {
         }
         if self.may_start(plugin, start)? {
             let secrets = self.given_secrets(project, plugin, &source)?;
-            let http = http::Gateway::new(http::GatewayOptions::default())?;
+            let http = project.gateway()?;
             let listing = async { Ok(self.gateway().list(&plugin.name, &source, &plugin.effects, &secrets, &http).await?) };
             let adopted = self.block_on(listing)?;
             let locked = now(adopted.tools.into_iter().map(|(name, (_, definition))| (name, definition)).collect());

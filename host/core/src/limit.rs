@@ -382,6 +382,10 @@ pub const AUDIT_WAITING_MAX_BYTES: usize = 4 * MIB as usize;
 pub const AUDIT_CHECKPOINT_MS: u64 = 1000;
 /// Largest file of a checkpoint that is read, and most of a key that signs them.
 pub const AUDIT_CHECKPOINT_MAX_BYTES: u64 = 4 * KIB;
+/// Root certificates that a project adds, each a file.
+pub const ROOTS_MAX: usize = 16;
+/// Largest file of root certificates that is read.
+pub const ROOT_MAX_BYTES: u64 = MIB;
 /// Sessions and principals whose requests of the last minute a host counts, for each plugin; more reach out only once some of them rest (N15).
 pub const SPENDERS_MAX: usize = 16_384;
 /// Epoch tick: how often a running guest is looked at (A1).

@@ -124,7 +124,8 @@ impl Entrance {
     /// # Errors
     /// `invalid` when the address is none, or everybody needs a key and there is none.
     fn new(project: &OpenProject, address: &str, arguments: &Mcp) -> anyhow::Result<Self> {
-        let tokens = project.project.auth.clone().map(Tokens::new).transpose()?;
+        let gateway = project.gateway()?;
+        let tokens = project.project.auth.clone().map(|auth| Tokens::new(auth, gateway));
         // Clients know the server by the name that their tokens are for.
         let own = project.project.auth.as_ref().map(|auth| auth.resource.authority().to_owned());
         let hosts: Vec<String> = arguments.hosts.iter().cloned().chain(own).collect();

@@ -95,6 +95,7 @@ impl<'a> Supply<'a> {
         let opened = self.run.open_again(&self.project.root).and_then(|project| match &project.project {
             now if now.name != *name => anew("name"),
             now if now.auth != self.project.project.auth => anew("`[auth]`"),
+            now if now.egress != self.project.project.egress || project.pins.roots != self.project.pins.roots => anew("`[http]`"),
             _ => Ok(project),
         });
         let opened = opened.and_then(|project| match self.bare {

@@ -101,10 +101,11 @@ impl super::Run {
         if self.global.json {
             let plugins: Vec<_> = found.iter().map(|found| found.json(&known)).collect();
             let (gone, accepting) = (gone.iter().map(PluginName::as_str).collect::<Vec<_>>(), project.project.approvals.accept_client);
-            output::json(&json!({ "plugins": plugins, "gone": gone, "acceptClient": accepting }));
+            output::json(&json!({ "plugins": plugins, "gone": gone, "acceptClient": accepting, "http": project.egress_lines() }));
         } else {
             found.iter().for_each(|found| found.print(&known));
             gone.iter().for_each(|name| output::line(&format!("{HEAD}{name}{HEAD:#}\n  - no longer in `remit.toml`")));
+            project.egress_lines().iter().for_each(|line| output::line(&format!("{WARN}{line}{WARN:#}")));
             if project.project.approvals.accept_client {
                 output::line(&format!("{WARN}{CLIENTS_APPROVE}{WARN:#}"));
             }

@@ -29,6 +29,7 @@ impl super::Run {
             project.root.display(),
             output::counted(project.project.plugins.len(), "plugin")
         ));
+        project.egress_lines().iter().for_each(|line| output::note(&format!("{WARN}{line}{WARN:#}")));
         if project.project.approvals.accept_client {
             output::note(&format!("{WARN}{CLIENTS_APPROVE}{WARN:#}"));
         }

@@ -45,3 +45,4 @@ pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
 pub use place::{granted_at, placed};
 pub use request_url::{canonical_url, request_url};
 pub use resolve::{Mount, Resolved, Source};
+pub(crate) use validate::host_path;

@@ -130,7 +130,7 @@ fn bounded(written: Option<&Spanned<u64>>, key: &str, unit: u64, default: u64, m
 }
 
 /// A path on the host, as it is kept: no `.`, no doubled or final `/`.
-fn host_path(path: &Spanned<String>, problems: &mut Problems) -> Option<String> {
+pub(crate) fn host_path(path: &Spanned<String>, problems: &mut Problems) -> Option<String> {
     let text = path.get_ref();
     let shown = visible(text, 96);
     let mut refuse = |why: String, hint: &str| problems.push(Problem::new(path.span(), why).hint(hint));

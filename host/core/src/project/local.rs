@@ -36,6 +36,7 @@ impl Project {
             }
         }
         let enforce = labels(&mut root, self.labels.enforce, &mut problems);
+        root.belongs("http", "remit.toml", &mut problems);
         root.finish(&mut problems);
         if !problems.is_empty() {
             return Err(ProjectError::new(file, text, problems));

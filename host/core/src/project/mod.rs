@@ -5,6 +5,7 @@
 
 mod auth;
 mod command;
+mod egress;
 mod local;
 mod model;
 mod nearest;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use auth::{Auth, Jwks, Signature, SubjectRule};
 pub use command::{Command, EnvSecret, EnvValue};
+pub use egress::{Egress, Proxy};
 pub use model::{Approvals, Mcp, Plugin, Project, Retention, Source, ToolSearch};
 pub use nearest::nearest;
 pub use place::{Step, line_of};

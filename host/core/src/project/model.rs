@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Auth, Command, Remote};
+use super::{Auth, Command, Egress, Remote};
 use crate::{
     grant::{Grants, ToolPattern},
     identity::{Principal, Role},
@@ -187,6 +187,8 @@ pub struct Project {
     pub labels: Policy,
     /// The keys of which one has to sign each approval in the lock; none: nobody has to.
     pub signers: Vec<Signer>,
+    /// How requests leave the host.
+    pub egress: Egress,
 }
 
 impl Project {

@@ -7,7 +7,9 @@ use toml::Spanned;
 use super::{
     Approvals, Mcp, Plugin, Problem, Project, ProjectError, Retention, Source,
     auth::auth,
-    command, nearest, remote,
+    command,
+    egress::egress,
+    nearest, remote,
     table::{self, Table},
 };
 use crate::{
@@ -46,13 +48,14 @@ impl Project {
         let approvals = approvals(&mut root, &mut problems);
         let labels = labels(&mut root, &plugins, &mut problems);
         let signers = signers(&mut root, &mut problems);
+        let egress = egress(&mut root, &mut problems);
         for key in UNSERVED {
             root.unserved(key, &mut problems);
         }
         root.finish(&mut problems);
         match name {
             Some(name) if problems.is_empty() => {
-                Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels, signers })
+                Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels, signers, egress })
             }
             _ => Err(ProjectError::new(file, text, problems)),
         }

@@ -1,3 +1,4 @@
+mod egress;
 mod labels;
 mod schema;
 
@@ -422,6 +423,7 @@ fn trust_ends_with_one_changed_byte() {
         project: "/home/ada/acme".to_owned(),
         manifest: Digest::of(manifest.as_bytes()),
         lock: lock.map(|lock| Digest::of(lock.as_bytes())),
+        roots: Default::default(),
     };
     let now = pins("a", Some("l"));
     let trust = Trust::parse(&Trust::new(now.clone()).to_bytes().expect("it is written")).expect("it is read");
@@ -430,6 +432,11 @@ fn trust_ends_with_one_changed_byte() {
     assert_eq!(refused(pins("b", Some("l"))), "the project changed since it was trusted: `remit.toml` is not the same");
     assert_eq!(refused(pins("a", Some("m"))), "the project changed since it was trusted: `remit.lock` is not the same");
     assert_eq!(refused(pins("a", None)), "the project changed since it was trusted: `remit.lock` is not the same");
+    let roots = [("corp.pem".to_owned(), Digest::of(b"another authority"))].into();
+    assert_eq!(
+        refused(Pins { roots, ..now.clone() }),
+        "the project changed since it was trusted: a root certificate that `[http]` names is not the same"
+    );
     assert_eq!(refused(Pins { project: "/home/eve/acme".to_owned(), ..now }), "the project was trusted at another place");
 }
 

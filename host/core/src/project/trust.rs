@@ -1,5 +1,7 @@
 //! What one user trusts: exactly these bytes, at exactly this place.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result, plugin::Digest};
@@ -13,6 +15,8 @@ pub struct Pins {
     pub manifest: Digest,
     /// `remit.lock`; `None` when there is none.
     pub lock: Option<Digest>,
+    /// The root certificates that `[http]` names, each by its path.
+    pub roots: BTreeMap<String, Digest>,
 }
 
 /// A user's statement that a project may run as [`Pins`] describe it. Kept outside the repository.
@@ -24,13 +28,15 @@ pub struct Trust {
     manifest: Digest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lock: Option<Digest>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    roots: BTreeMap<String, Digest>,
 }
 
 impl Trust {
     /// Trust in `pins`.
     pub fn new(pins: Pins) -> Self {
-        let Pins { project, manifest, lock } = pins;
-        Self { version: 1, project, manifest, lock }
+        let Pins { project, manifest, lock, roots } = pins;
+        Self { version: 1, project, manifest, lock, roots }
     }
 
     /// Reads a record that [`Trust::to_bytes`] wrote.
@@ -71,6 +77,8 @@ impl Trust {
             "changed since it was trusted: `remit.toml` is not the same"
         } else if self.lock != now.lock {
             "changed since it was trusted: `remit.lock` is not the same"
+        } else if self.roots != now.roots {
+            "changed since it was trusted: a root certificate that `[http]` names is not the same"
         } else {
             return Ok(());
         };

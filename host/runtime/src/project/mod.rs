@@ -4,6 +4,7 @@
 //! says what was approved, [`Pins`](remit_core::project::Pins) say which bytes decide that, and the [`TrustStore`] says whether this
 //! user trusts exactly those bytes at exactly this place.
 
+mod egress;
 mod embed;
 pub(crate) mod file;
 mod find;
@@ -19,6 +20,7 @@ mod trust;
 #[cfg(test)]
 mod tests;
 
+pub use egress::Root;
 pub use embed::embed;
 pub use find::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, find};
 pub use halts::HaltFile;

@@ -17,7 +17,7 @@ use remit_core::{
     project::{Pins, Plugin, Project, ProjectError, Source},
 };
 
-use super::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, Native, StateFolder, file};
+use super::{LOCAL_FILE, LOCK_FILE, MANIFEST_FILE, Native, Root, StateFolder, egress, file};
 
 /// A project as its files say it at one moment.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct OpenProject {
     pub written: Project,
     /// `remit.lock`, when there is one.
     pub lock: Option<Lock>,
+    /// The root certificates that `[http]` names.
+    pub roots: Vec<Root>,
     /// Which bytes `project` and `lock` were read from: what trust is about.
     pub pins: Pins,
     /// Where its state lives.
@@ -92,7 +94,7 @@ impl From<OpenError> for Error {
 ///
 /// # Errors
 /// [`OpenError::File`] when `remit.toml`, `remit.lock` or `remit.local.toml` has mistakes; otherwise `not-found` without a `remit.toml`,
-/// `invalid` when a file is not a regular one or the path is not UTF-8, `host` when one cannot be read.
+/// `invalid` when a file is not a regular one, a root certificate cannot be read, or the path is not UTF-8, `host` when a file cannot be read.
 pub fn open(root: &Path, home: Option<&Path>) -> Result<OpenProject, OpenError> {
     let missing = || Error::not_found(format!("there is no `{MANIFEST_FILE}`")).hint("name the project's folder: --project FOLDER");
     let root = file::canonical(root)?.ok_or_else(missing)?;
@@ -104,17 +106,19 @@ pub fn open(root: &Path, home: Option<&Path>) -> Result<OpenProject, OpenError> 
         project.narrow(LOCAL_FILE, &local)?;
     }
     let lock = locked.as_deref().map(|bytes| Lock::parse(LOCK_FILE, bytes)).transpose()?;
-    let pins = pins(&root, &manifest, locked.as_deref())?;
+    let roots = egress::roots(&root, &written.egress)?;
+    let pins = pins(&root, &manifest, locked.as_deref(), &roots)?;
     let state = StateFolder::new(&root, &project.name, home);
-    Ok(OpenProject { root, project, written, lock, pins, state })
+    Ok(OpenProject { root, project, written, lock, roots, pins, state })
 }
 
-fn pins(root: &Path, manifest: &[u8], lock: Option<&[u8]>) -> Result<Pins> {
+fn pins(root: &Path, manifest: &[u8], lock: Option<&[u8]>, roots: &[Root]) -> Result<Pins> {
     let shown = || visible(&root.to_string_lossy(), 256);
     let project = root
         .to_str()
         .ok_or_else(|| Error::invalid(format!("the project's path `{}` is not UTF-8", shown())).hint("move it to another folder"))?;
-    Ok(Pins { project: project.to_owned(), manifest: Digest::of(manifest), lock: lock.map(Digest::of) })
+    let roots = roots.iter().map(|root| (root.path.clone(), root.digest)).collect();
+    Ok(Pins { project: project.to_owned(), manifest: Digest::of(manifest), lock: lock.map(Digest::of), roots })
 }
 
 /// What a project without a lock has approved.
@@ -204,7 +208,8 @@ impl OpenProject {
     pub fn marks(&self) -> Marks {
         let own = [MANIFEST_FILE, LOCK_FILE, LOCAL_FILE].map(|file| self.root.join(file));
         let components = self.project.plugins.values().filter_map(|plugin| self.artefact_path(plugin).ok());
-        Marks(own.into_iter().chain(components).map(|path| file::mark(&path)).collect())
+        let roots = self.written.egress.roots.iter().map(|path| self.root.join(path));
+        Marks(own.into_iter().chain(components).chain(roots).map(|path| file::mark(&path)).collect())
     }
 
     /// Reads the component of a plugin. Nothing is built.
@@ -256,18 +261,19 @@ impl OpenProject {
         let lock_path = self.root.join(LOCK_FILE);
         let old = file::read(&path, FILE_MAX_BYTES)?.unwrap_or_default();
         let old_lock = file::read(&lock_path, FILE_MAX_BYTES)?;
-        if pins(&self.root, &old, old_lock.as_deref())? != self.pins {
-            let message = format!("`{MANIFEST_FILE}` or `{LOCK_FILE}` changed meanwhile");
+        let roots = egress::roots(&self.root, &self.written.egress)?;
+        if pins(&self.root, &old, old_lock.as_deref(), &roots)? != self.pins {
+            let message = format!("`{MANIFEST_FILE}`, `{LOCK_FILE}` or a root certificate changed meanwhile");
             return Err(Error::new(Kind::Conflict, message).hint("look at it and try again; nothing was written").into());
         }
         let new = manifest.map_or(old.as_slice(), str::as_bytes);
-        Project::parse(MANIFEST_FILE, new)?;
+        let roots = egress::roots(&self.root, &Project::parse(MANIFEST_FILE, new)?.egress)?;
         let new_lock = lock.format()?;
         Lock::parse(LOCK_FILE, new_lock.as_bytes())?;
         file::write(&lock_path, new_lock.as_bytes(), 0o644)?;
         if new != old.as_slice() {
             file::write(&path, new, 0o644)?;
         }
-        Ok(pins(&self.root, new, Some(new_lock.as_bytes()))?)
+        Ok(pins(&self.root, new, Some(new_lock.as_bytes()), &roots)?)
     }
 }

@@ -239,7 +239,7 @@ fn a_record_that_others_could_write_trusts_nothing() {
 fn writers_of_trust_never_show_half_a_record() {
     let fixture = Fixture::new();
     let store = fixture.trust();
-    let pins = |text: &str| Pins { project: "/p".to_owned(), manifest: Digest::of(text.as_bytes()), lock: None };
+    let pins = |text: &str| Pins { project: "/p".to_owned(), manifest: Digest::of(text.as_bytes()), lock: None, roots: Default::default() };
     let (one, two) = (pins("one"), pins("two"));
     store.trust(&one).expect("trusted");
     std::thread::scope(|scope| {

@@ -20,7 +20,7 @@ use remit_core::{
     project::{Jwks, Signature},
 };
 use remit_runtime::{
-    capability::http::{Destination, Gateway, GatewayOptions},
+    capability::http::{Destination, Gateway},
     project::public_keys,
 };
 use tokio::sync::Mutex;
@@ -57,10 +57,8 @@ pub(super) enum Missing {
 }
 
 impl KeySource {
-    /// # Errors
-    /// `host` when TLS cannot be set up.
-    pub fn new(place: Jwks) -> Result<Self> {
-        Ok(Self { place, gateway: Gateway::new(GatewayOptions::default())?, known: RwLock::default(), asked: Mutex::default() })
+    pub fn new(place: Jwks, gateway: Gateway) -> Self {
+        Self { place, gateway, known: RwLock::default(), asked: Mutex::default() }
     }
 
     /// The key that a token names by `kid`, for a signature of this kind.

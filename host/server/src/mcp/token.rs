@@ -10,12 +10,12 @@ use jsonwebtoken::{
     signature::{self, Verifier},
 };
 use remit_core::{
-    Result,
     clock::Timestamp,
     identity::Principal,
     limit::{TOKEN_LEEWAY_MS, TOKEN_MAX_BYTES},
     project::{Auth, Signature},
 };
+use remit_runtime::capability::http::Gateway;
 use ring::signature as checked_by;
 use serde::Deserialize;
 use serde_json::json;
@@ -60,16 +60,13 @@ enum Audience {
 }
 
 impl Tokens {
-    /// Checks tokens as `auth` says. Nothing is fetched before the first one.
-    ///
-    /// # Errors
-    /// `host` when TLS cannot be set up.
-    pub fn new(auth: Auth) -> Result<Self> {
+    /// Checks tokens as `auth` says. Nothing is fetched before the first one, and what is, by way of `gateway`.
+    pub fn new(auth: Auth, gateway: Gateway) -> Self {
         if CryptoProvider::install_default(&RING).is_err() {
             tracing::debug!("signatures are checked by what the application has chosen");
         }
-        let keys = KeySource::new(auth.jwks.clone())?;
-        Ok(Self { auth, keys })
+        let keys = KeySource::new(auth.jwks.clone(), gateway);
+        Self { auth, keys }
     }
 
     /// What `token` says, when it is to be believed at `now`.

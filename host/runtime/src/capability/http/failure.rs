@@ -86,6 +86,7 @@ pub(super) fn words(error: &Error) -> &'static str {
         Error::ConnectionRefused => "the connection was refused",
         Error::ConnectionTimeout | Error::ConnectionReadTimeout | Error::HttpResponseTimeout => "it did not answer in time",
         Error::DestinationIpUnroutable | Error::DestinationUnavailable => "there is no way to it",
+        Error::ConfigurationError => "the proxy wants to know who asks",
         Error::TlsCertificateError => "its certificate is not trusted",
         Error::TlsProtocolError | Error::TlsAlertReceived { .. } => "TLS failed",
         Error::HttpResponseHeaderSectionSize(_) => "the head of its answer is too large",

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use remit_core::{Error, Result};
+use remit_core::{Error, Result, project::Proxy};
 use rustls::{
     ClientConfig, RootCertStore,
     client::Resumption,
@@ -15,6 +15,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 use tokio::sync::Semaphore;
+
+use super::proxy::Via;
 
 /// Lookups of the system resolver that run at once; each holds a thread, which cannot be stopped.
 const LOOKUPS_MAX: usize = 64;
@@ -62,6 +64,8 @@ pub struct GatewayOptions {
     pub resolver: Option<Arc<dyn Resolve>>,
     /// Root certificates that are trusted beside the public ones, each one DER or any number of PEM.
     pub extra_roots: Vec<Vec<u8>>,
+    /// What requests to public addresses go through; they leave by themselves when absent.
+    pub proxy: Option<Proxy>,
 }
 
 /// Name lookup and TLS of one host; cheap to clone. It keeps no connection and no TLS session, so that nothing passes from one principal to another.
@@ -69,19 +73,18 @@ pub struct GatewayOptions {
 pub struct Gateway {
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) tls: Arc<ClientConfig>,
+    pub(super) via: Option<Arc<Via>>,
 }
 
 impl Gateway {
     /// A gateway that trusts the public root certificates and those of `options`.
     ///
     /// # Errors
-    /// `invalid` when a certificate cannot be read; `host` when TLS cannot be set up.
+    /// `invalid` when a certificate or the proxy's URL cannot be read; `host` when TLS cannot be set up.
     pub fn new(options: GatewayOptions) -> Result<Self> {
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for bytes in &options.extra_roots {
-            for certificate in certificates(bytes)? {
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
-            }
+            add(&mut roots, bytes)?;
         }
         let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -91,8 +94,21 @@ impl Gateway {
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];
         tls.resumption = Resumption::disabled();
         let resolver = options.resolver.unwrap_or_else(|| Arc::new(SystemResolver::default()));
-        Ok(Self { resolver, tls: Arc::new(tls) })
+        let via = options.proxy.as_ref().map(Via::new).transpose()?.map(Arc::new);
+        Ok(Self { resolver, tls: Arc::new(tls), via })
     }
+}
+
+/// Checks that `bytes`, DER or PEM, are root certificates that a [`Gateway`] can trust.
+///
+/// # Errors
+/// `invalid` when one cannot be read, or there is none.
+pub(crate) fn check_root(bytes: &[u8]) -> Result<()> {
+    add(&mut RootCertStore::empty(), bytes)
+}
+
+fn add(roots: &mut RootCertStore, bytes: &[u8]) -> Result<()> {
+    certificates(bytes)?.into_iter().try_for_each(|certificate| roots.add(certificate).map_err(|error| unreadable(&error)))
 }
 
 /// The certificates of `bytes`: PEM if there is a PEM header, else one in DER.

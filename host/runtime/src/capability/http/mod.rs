@@ -4,12 +4,13 @@
 //!
 //! 1. `target`: one canonical URL, for the decision and for the connection alike;
 //! 2. `plan`: the decision, then the request as it will be sent (host's headers, secret), before anything is opened;
-//! 3. `connect`: resolve once, keep the addresses that may be connected to, connect to one of those, TLS;
+//! 3. `connect`: resolve once, keep the addresses that may be connected to, connect to one of those, TLS; through the `proxy` where the project
+//!    names one;
 //! 4. `exchange`: HTTP/1.1 under one deadline; `body` bounds and `scrub` cleans what comes back.
 //!
 //! The host's own requests, to outside servers that the project names, come in at `direct` and take steps 3 and 4 alike.
 //!
-//! There is no connection pool, no proxy, no redirect that is followed and no body that is decompressed.
+//! There is no connection pool, no proxy but the project's, no redirect that is followed and no body that is decompressed.
 
 mod asked;
 mod body;
@@ -20,6 +21,7 @@ mod failure;
 mod gateway;
 mod link;
 mod plan;
+mod proxy;
 mod secret;
 mod target;
 
@@ -36,6 +38,7 @@ use wasmtime_wasi_http::{
 };
 
 pub use direct::{Answer as DirectAnswer, Destination, Failure as DirectFailure};
+pub(crate) use gateway::check_root;
 pub use gateway::{Gateway, GatewayOptions, Resolve, SystemResolver};
 pub use link::link;
 

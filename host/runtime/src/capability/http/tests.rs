@@ -3,6 +3,7 @@ mod bound;
 mod credential;
 mod destination;
 mod labels;
+mod proxy;
 mod server;
 mod setup;
 mod slow;

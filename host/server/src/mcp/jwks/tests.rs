@@ -54,7 +54,7 @@ impl Issuer {
     }
 
     fn source(&self) -> KeySource {
-        KeySource::new(Jwks::Url(self.url.clone())).expect("it can be set up")
+        KeySource::new(Jwks::Url(self.url.clone()), Gateway::new(Default::default()).expect("it can be set up"))
     }
 }
 

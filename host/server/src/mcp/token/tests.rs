@@ -12,6 +12,10 @@ use serde_json::Value;
 
 use super::*;
 
+fn gateway() -> Gateway {
+    Gateway::new(Default::default()).expect("TLS is set up")
+}
+
 /// The modulus of an RSA key that signed [`RSA_TOKEN`] and is gone.
 const RSA_MODULUS: &str = "uksJZALnt9UejJlc5bBEpNu9YcyUaC4y59-fQmAtLaKwnVvKgPf4c90Tk6NVIhBCYXKsw5boXb8aiYZ45wcXaZer_CMM0QrJFF4umFANGZt7iU0WqxQVfZkt\
     k_A6V1Uh31cCFCN8psWNn-MDrGEO3MEXMYEX8lA1RcDe6as0NzMkDZaUNHTNoMZbHvu2AJweFeHq4JCYGslLb1cQ8gkAkco0vKzSVAaJfCMNcqNdfaTsr07a\
@@ -98,7 +102,7 @@ fn tokens(folder: &Path, set: &[Value], more: &str) -> Tokens {
     let path = folder.join("jwks.json");
     fs::write(&path, json!({ "keys": set }).to_string()).expect("a file");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
-    Tokens::new(auth(path.to_str().expect("text"), more)).expect("it can be set up")
+    Tokens::new(auth(path.to_str().expect("text"), more), gateway())
 }
 
 fn ada(expires: u64) -> Believed {
@@ -237,7 +241,7 @@ async fn a_file_of_keys_that_others_could_have_written_is_not_believed() {
 
 #[test]
 fn what_tokens_are_needed_is_said_where_clients_look() {
-    let mine = Tokens::new(auth("https://login.example.com/jwks.json", &format!("{ALL}\nscopes = [\"tools\"]"))).expect("it can be set up");
+    let mine = Tokens::new(auth("https://login.example.com/jwks.json", &format!("{ALL}\nscopes = [\"tools\"]")), gateway());
     assert_eq!(mine.metadata_url(), "https://tools.example.com/.well-known/oauth-protected-resource/mcp");
     for path in ["/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"] {
         let metadata: Value = serde_json::from_str(&mine.metadata_at(path).expect("it is there")).expect("JSON");

@@ -49,14 +49,7 @@ impl Server {
     }
 
     pub(super) async fn start_tls(reply: Reply) -> Self {
-        let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()], key)
-            .unwrap();
-        Self::serve(reply, Some(TlsAcceptor::from(Arc::new(config)))).await
+        Self::serve(reply, Some(acceptor())).await
     }
 
     async fn serve(reply: Reply, tls: Option<TlsAcceptor>) -> Self {
@@ -99,6 +92,18 @@ impl Server {
     pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
+}
+
+/// Accepts TLS as `localhost`.
+pub(super) fn acceptor() -> TlsAcceptor {
+    let key = PrivateKeyDer::from_pem_slice(KEY).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![CertificateDer::from_pem_slice(CERTIFICATE).unwrap()], key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 impl Drop for Server {

@@ -22,6 +22,7 @@ use remit_core::{
     label::{Label, Labels},
     limit::CallLimits,
     plugin::Effect,
+    project::Proxy,
     secret::{Destination, Found, SecretSource, SecretString, Wanted},
 };
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -99,6 +100,7 @@ pub(super) struct Setup {
     pub(super) call_ms: u64,
     pub(super) names: Arc<Names>,
     pub(super) roots: Vec<Vec<u8>>,
+    pub(super) proxy: Option<Proxy>,
     /// What was seen before the call.
     pub(super) before: Labels,
     /// What it may send and receive in a minute, and who did.
@@ -123,6 +125,7 @@ impl Setup {
             call_ms: 600_000,
             names,
             roots: Vec::new(),
+            proxy: None,
             before: Labels::default(),
             limits: CallLimits::default(),
             spenders: Arc::default(),
@@ -173,7 +176,7 @@ impl Setup {
     }
 
     fn call(&self) -> Call {
-        let options = GatewayOptions { resolver: Some(self.names.clone()), extra_roots: self.roots.clone() };
+        let options = GatewayOptions { resolver: Some(self.names.clone()), extra_roots: self.roots.clone(), proxy: self.proxy.clone() };
         let services = Services {
             outside: None,
             audit: Arc::new(NoAudit),

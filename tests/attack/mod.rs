@@ -7,3 +7,4 @@ mod neighbours;
 mod network;
 mod resources;
 mod secrets;
+mod sockets;

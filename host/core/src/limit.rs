@@ -382,6 +382,8 @@ pub const AUDIT_WAITING_MAX_BYTES: usize = 4 * MIB as usize;
 pub const AUDIT_CHECKPOINT_MS: u64 = 1000;
 /// Largest file of a checkpoint that is read, and most of a key that signs them.
 pub const AUDIT_CHECKPOINT_MAX_BYTES: u64 = 4 * KIB;
+/// Sockets of `wasi:sockets` that a call has open at once (R12).
+pub const SOCKETS_MAX: usize = 32;
 /// Root certificates that a project adds, each a file.
 pub const ROOTS_MAX: usize = 16;
 /// Largest file of root certificates that is read.

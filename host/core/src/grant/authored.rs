@@ -44,6 +44,9 @@ pub struct AuthoredGrants {
     /// Tools, as `plugin/tool`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Spanned<String>>,
+    /// Places of TCP connections, as `host:port`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<Spanned<String>>,
     /// Environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: Values,
@@ -179,6 +182,9 @@ pub struct AuthoredDeclares {
     /// Tools.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tools: Vec<Spanned<DeclaredPatterns>>,
+    /// Places of TCP connections.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<Spanned<DeclaredPatterns>>,
     /// Capabilities of an application, named `package:name`.
     #[serde(flatten)]
     pub custom: BTreeMap<Spanned<String>, Vec<Spanned<DeclaredScopes>>>,
@@ -200,7 +206,7 @@ pub struct DeclaredFs {
     pub reason: Spanned<String>,
 }
 
-/// Declared requests or tools.
+/// Declared requests, tools or places.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeclaredPatterns {
@@ -306,6 +312,7 @@ macro_rules! deserialize_capabilities {
                                 "kv" => all.kv = map.next_value::<OneOrMany<_>>()?.0,
                                 "workspace" => all.workspace = map.next_value::<OneOrMany<_>>()?.0,
                                 "tools" => all.tools = map.next_value()?,
+                                "sockets" => all.sockets = map.next_value()?,
                                 name if name.contains(':') => drop(all.custom.insert(key, map.next_value()?)),
                                 _ => {
                                     map.next_value::<IgnoredAny>()?;
@@ -378,6 +385,7 @@ impl From<&Grants> for AuthoredGrants {
             kv: kv.map(unplaced).collect(),
             workspace: workspace.map(unplaced).collect(),
             tools: texts(&grants.tools),
+            sockets: texts(&grants.sockets),
             env: values(&grants.env),
             config: values(&grants.config),
             custom: grants.custom.iter().map(|(name, scopes)| (unplaced(name.clone()), texts(scopes))).collect(),

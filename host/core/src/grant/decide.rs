@@ -44,9 +44,9 @@ pub enum Request<'a> {
         /// The tool.
         tool: &'a str,
     },
-    /// Open a raw connection or look up a name; nothing grants it in this version.
+    /// Open a TCP connection, or look up the name of its host.
     Socket {
-        /// `host:port` as far as it is known.
+        /// `host:port`, or the name alone.
         target: &'a str,
     },
     /// Use a capability of the application.
@@ -87,7 +87,7 @@ pub enum Allowed<'a> {
 /// Every layer has to allow it, in this order: declared, granted, the call's effect class. The first that refuses names the rule
 /// in the denial. Pure, and cheaper than any call it refuses.
 ///
-/// The effect class `read` leaves `fs`, `kv` and `workspace` reading, and `http` GET and HEAD. Of `tools` it leaves those that are `read`
+/// The effect class `read` leaves `fs`, `kv` and `workspace` reading, `http` GET and HEAD, and of `sockets` nothing. Of `tools` it leaves those that are `read`
 /// themselves, which only the caller of this function knows; what it leaves of an application's capability is up to the application.
 pub fn decide<'a>(request: &Request<'_>, rights: &'a Resolved) -> Decision<'a> {
     match allowed(request, rights) {
@@ -114,7 +114,7 @@ fn allowed<'a>(request: &Request<'_>, rights: &'a Resolved) -> Option<Allowed<'a
         Request::Tool { plugin, tool } => {
             rights.granted.tools.iter().any(|pattern| pattern.matches(plugin, tool)).then_some(Allowed::Plain)
         }
-        Request::Socket { .. } => None,
+        Request::Socket { target } => rights.granted.sockets.iter().any(|place| place.admits(target)).then_some(Allowed::Plain),
         Request::Custom { capability, request } => {
             let scopes = rights.granted.custom.get(capability)?;
             scopes.iter().any(|scope| glob(scope, request)).then_some(Allowed::Plain)
@@ -146,7 +146,9 @@ pub(super) fn layers(request: &Request<'_>, rights: &Resolved) -> Layers {
         Request::Tool { plugin, tool } => {
             (within(declared.tools.as_ref(), |all| all.iter().any(|pattern| pattern.matches(plugin, tool))), true)
         }
-        Request::Socket { .. } => (false, false),
+        Request::Socket { target } => {
+            (within(declared.sockets.as_ref(), |all| all.iter().any(|place| place.admits(target))), *effect != Effect::Read)
+        }
         Request::Custom { capability, request } => {
             (within(declared.custom.get(capability), |all| all.iter().any(|scope| glob(scope, request))), true)
         }

@@ -32,6 +32,7 @@ impl AuthoredDeclares {
             kv: access("kv", &self.kv, &mut reasons, &mut problems),
             workspace: access("workspace", &self.workspace, &mut reasons, &mut problems),
             tools: allowed("tools", &self.tools, &mut reasons, &mut problems),
+            sockets: allowed("sockets", &self.sockets, &mut reasons, &mut problems),
             ..Declared::default()
         };
         for (name, all) in &self.custom {

@@ -1,6 +1,6 @@
 //! Why something was refused, and the smallest change that would allow it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use url::Url;
@@ -100,15 +100,17 @@ impl Denial {
         Self::new(plugin, "http", &format!("{method} {url}"), Rule::PrivateAddress, reason).with_fix(fix)
     }
 
-    /// A raw connection, a datagram or a look-up of a name.
-    pub fn socket(plugin: &str, target: &str) -> Self {
-        Self::new(
-            plugin,
-            "sockets",
-            &format!("open a socket to {target}"),
-            Rule::Forbidden,
-            "no grant opens raw sockets; requests go through `http`",
-        )
+    /// A granted name leads to `address`, which is not public. The fix grants that very address.
+    pub fn private_socket(plugin: &str, name: &str, port: u16, address: IpAddr) -> Self {
+        let class = address_class(address);
+        let reason = format!("it leads to {address}, a {class} address, and no `sockets` grant names that address");
+        let fix = SocketAddr::new(address, port).to_string();
+        Self::new(plugin, "sockets", &format!("open a socket to {name}:{port}"), Rule::PrivateAddress, reason).with_fix(Some(fix))
+    }
+
+    /// A `sockets` grant allows it, and it is closed by what was seen before: nobody sees what goes through a socket.
+    pub fn closed_socket(plugin: &str, request: &str, held: &Labels) -> Self {
+        Self::labels(plugin, "sockets", request, held, &closed_by(When::default()))
     }
 
     /// A bound of a grant was reached; `reason` names the bound.

@@ -8,6 +8,7 @@
 //! | `kv` | `read\|write[:project\|user\|session]`, then `max_mib=N` |
 //! | `workspace` | `read\|write`, then `scope=project\|user\|session`, `max_mib=N`, `max_files=N` |
 //! | `tools` | `PLUGIN/TOOL` |
+//! | `sockets` | `HOST:PORT` |
 //! | `package:name` | the scope in that capability's words, as it is |
 //!
 //! In `fs`, `http`, `kv` and `workspace`, words are divided by white space, and `\` before any character takes away its meaning:
@@ -41,6 +42,7 @@ pub fn parse(capability: &str, scope: &str) -> Result<Grants> {
         "env" => drop(authored.env.insert(key(scope)?, value(scope)?)),
         "config" => drop(authored.config.insert(key(scope)?, value(scope)?)),
         "tools" => authored.tools.push(unplaced(scope.to_owned())),
+        "sockets" => authored.sockets.push(unplaced(scope.to_owned())),
         name if name.contains(':') => drop(authored.custom.insert(unplaced(name.to_owned()), vec![unplaced(scope.to_owned())])),
         name => authored.unknown.push(unplaced(name.to_owned())),
     }
@@ -102,6 +104,7 @@ pub fn format(grants: &Grants) -> Vec<(String, String)> {
         push("workspace", format!("{} scope={}{bounds}", one.access, one.scope));
     }
     grants.tools.iter().for_each(|pattern| push("tools", pattern.to_string()));
+    grants.sockets.iter().for_each(|place| push("sockets", place.to_string()));
     for (name, scopes) in &grants.custom {
         scopes.iter().for_each(|scope| push(name, scope.clone()));
     }

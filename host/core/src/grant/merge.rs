@@ -37,6 +37,7 @@ impl Grants {
             }
         }
         add_new(&mut self.tools, other.tools);
+        add_new(&mut self.sockets, other.sockets);
         for (name, scopes) in other.custom {
             add_new(self.custom.entry(name).or_default(), scopes);
         }
@@ -70,7 +71,7 @@ impl Grants {
 
     /// Takes away what `other` names, and tells whether anything was taken.
     ///
-    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool or scope by its pattern, `kv` and
+    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool, place or scope by its pattern, `kv` and
     /// `workspace` by their scope; access, bounds, addresses and secrets are not compared.
     pub fn remove(&mut self, other: &Grants) -> bool {
         let before = self.size();
@@ -84,6 +85,7 @@ impl Grants {
         self.kv.take_if(|own| other.kv.as_ref().is_some_and(|kv| kv.scope == own.scope));
         self.workspace.take_if(|own| other.workspace.as_ref().is_some_and(|workspace| workspace.scope == own.scope));
         self.tools.retain(|pattern| !other.tools.contains(pattern));
+        self.sockets.retain(|place| !other.sockets.contains(place));
         for (name, scopes) in &mut self.custom {
             scopes.retain(|scope| !other.custom.get(name).is_some_and(|all| all.contains(scope)));
         }
@@ -104,6 +106,7 @@ impl Grants {
             + usize::from(self.kv.is_some())
             + usize::from(self.workspace.is_some())
             + self.tools.len()
+            + self.sockets.len()
             + self.custom.values().map(Vec::len).sum::<usize>()
     }
 }

@@ -25,6 +25,7 @@ mod place;
 mod refuse;
 mod request_url;
 mod resolve;
+mod socket;
 mod validate;
 
 #[cfg(test)]
@@ -45,4 +46,5 @@ pub use pattern::{AddressPattern, FieldTarget, ToolPattern};
 pub use place::{granted_at, placed};
 pub use request_url::{canonical_url, request_url};
 pub use resolve::{Mount, Resolved, Source};
+pub use socket::{SocketPattern, socket_host};
 pub(crate) use validate::host_path;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AddressPattern, FieldTarget, HttpPattern, ToolPattern};
+use super::{AddressPattern, FieldTarget, HttpPattern, SocketPattern, ToolPattern};
 use crate::label::{Label, When};
 
 /// The capabilities of this host, in the order in which they are shown. An application may add its own, named `package:name`.
-pub const CAPABILITIES: [&str; 7] = ["fs", "http", "env", "config", "kv", "workspace", "tools"];
+pub const CAPABILITIES: [&str; 8] = ["fs", "http", "env", "config", "kv", "workspace", "tools", "sockets"];
 
 /// Where a plugin sees its workspace.
 pub const WORKSPACE_MOUNT: &str = "/workspace";
@@ -147,6 +147,8 @@ pub struct Grants {
     pub workspace: Option<Workspace>,
     /// Tools that it may call.
     pub tools: Vec<ToolPattern>,
+    /// Places that it may connect to over TCP; one that is not public is named by its address.
+    pub sockets: Vec<SocketPattern>,
     /// Capabilities of the application: name → scopes in that capability's own words; `*` matches any run of characters.
     pub custom: BTreeMap<String, Vec<String>>,
 }
@@ -188,6 +190,8 @@ pub struct Declared {
     pub workspace: Option<Scope<Access>>,
     /// Tools it calls.
     pub tools: Option<Scope<Vec<ToolPattern>>>,
+    /// Places that it connects to over TCP.
+    pub sockets: Option<Scope<Vec<SocketPattern>>>,
     /// Capabilities of an application, each with its scopes.
     pub custom: BTreeMap<String, Scope<Vec<String>>>,
     /// Capability → why, in one line, as the author wrote it.

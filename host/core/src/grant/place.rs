@@ -16,6 +16,7 @@ pub fn placed(grants: &Grants) -> Vec<(String, String, Vec<Step<'_>>)> {
         .chain(grants.kv.iter().map(|_| vec![Step::Key("kv")]))
         .chain(grants.workspace.iter().map(|_| vec![Step::Key("workspace")]))
         .chain(items("tools", grants.tools.len()))
+        .chain(items("sockets", grants.sockets.len()))
         .chain(grants.custom.iter().flat_map(|(name, scopes)| items(name, scopes.len())));
     line::format(grants).into_iter().zip(places).map(|((capability, scope), place)| (capability, scope, place)).collect()
 }
@@ -45,6 +46,7 @@ pub fn granted_at<'a>(request: &Request<'a>, rights: &Resolved) -> Vec<Step<'a>>
         (Request::Config { name }, _) => vec![Step::Key("config"), Step::Key(name)],
         (Request::Kv { .. }, _) => vec![Step::Key("kv")],
         (Request::Tool { plugin, tool }, _) => item("tools", granted.tools.iter().position(|pattern| pattern.matches(plugin, tool))),
+        (Request::Socket { target }, _) => item("sockets", granted.sockets.iter().position(|place| place.admits(target))),
         (Request::Custom { capability, request }, _) => {
             let scopes = granted.custom.get(capability).into_iter().flatten();
             item(capability, scopes.into_iter().position(|scope| glob(scope, request)))

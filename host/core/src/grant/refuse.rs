@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use url::Host;
+
 use super::{
-    Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, Source, ToolPattern, WORKSPACE_MOUNT,
+    Access, DataScope, Denial, Fs, HttpPattern, Request, Resolved, Rule, Scope, SocketPattern, Source, ToolPattern, WORKSPACE_MOUNT,
     decide::layers,
     guest_path::{is_plain, is_within},
     line,
     percent::USER,
+    socket_host,
 };
 use crate::limit::{FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES};
 
@@ -16,7 +19,7 @@ use crate::limit::{FS_FILES_DEFAULT, FS_WRITE_DEFAULT_BYTES};
 pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
     let Resolved { plugin, declared, granted, .. } = rights;
     let capability: &str = match request {
-        Request::Socket { target } => return Denial::socket(plugin, target),
+        Request::Socket { .. } => "sockets",
         Request::Fs { path, access } if !is_plain(path) => {
             return Denial::forbidden(plugin, "fs", &format!("{access} {path}"), "the path is relative or climbs with `..`");
         }
@@ -38,7 +41,7 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
         Request::Kv { .. } => (declared.kv.is_some(), granted.kv.is_some()),
         Request::Tool { .. } => (declared.tools.is_some(), !granted.tools.is_empty()),
         Request::Custom { capability, .. } => (declared.custom.contains_key(*capability), granted.custom.contains_key(*capability)),
-        Request::Socket { .. } => (false, false),
+        Request::Socket { .. } => (declared.sockets.is_some(), !granted.sockets.is_empty()),
     };
     let layers = layers(request, rights);
     let text = shown(request);
@@ -94,12 +97,17 @@ fn granted_alone(request: &Request<'_>, rights: &Resolved) -> bool {
         Request::Fs { path, access } => rights.mounts.iter().any(|mount| mount.granted >= access && is_within(path, &mount.guest)),
         Request::Http { method, url } => rights.http_rule(method, url).is_some(),
         Request::Kv { access } => rights.granted.kv.as_ref().is_some_and(|kv| kv.access >= access),
+        Request::Socket { target } => rights.granted.sockets.iter().any(|place| place.admits(target)),
         _ => false,
     }
 }
 
 fn effect_reason(request: &Request<'_>) -> String {
-    let what = if matches!(request, Request::Http { .. }) { "send only GET and HEAD" } else { "only read" };
+    let what = match request {
+        Request::Http { .. } => "send only GET and HEAD",
+        Request::Socket { .. } => "open no socket",
+        _ => "only read",
+    };
     format!("a tool of the effect class `read` may {what}")
 }
 
@@ -134,7 +142,10 @@ fn fix(request: &Request<'_>, rights: &Resolved) -> Option<String> {
         }
         Request::Tool { plugin, tool } => ToolPattern::only(plugin, tool).map(|pattern| pattern.to_string()),
         Request::Custom { request, .. } => (!request.is_empty() && !request.contains('*')).then(|| request.to_owned()),
-        Request::Socket { .. } => None,
+        Request::Socket { target } => match target.parse::<SocketPattern>() {
+            Ok(place) => Some(place.to_string()),
+            Err(_) => socket_host(target).filter(|host| matches!(host, Host::Domain(_))).map(|name| format!("{name}:<port>")),
+        },
     }
 }
 

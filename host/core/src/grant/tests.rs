@@ -39,6 +39,7 @@ fn anything() -> Declared {
         kv: Some(Scope::Any),
         workspace: Some(Scope::Any),
         tools: Some(Scope::Any),
+        sockets: Some(Scope::Any),
         custom: [("acme:crm".to_owned(), Scope::Any)].into(),
         ..Declared::default()
     }

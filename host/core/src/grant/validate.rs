@@ -33,6 +33,7 @@ impl AuthoredGrants {
         grants.kv = kv(&self.kv, &mut problems);
         grants.workspace = workspace(&self.workspace, &grants.fs, &mut problems);
         grants.tools = patterns(&self.tools, &mut problems);
+        grants.sockets = patterns(&self.sockets, &mut problems);
         for (name, scopes) in &self.custom {
             capability_name(name, &mut problems);
             let scopes = custom_scopes(name.get_ref(), scopes, &mut problems);
@@ -48,7 +49,7 @@ impl AuthoredGrants {
 /// The mistake of a key that names no capability.
 pub(super) fn unknown(name: &Spanned<String>) -> Problem {
     let shown = visible(name.get_ref(), 64);
-    if matches!(name.get_ref().as_str(), "memory" | "model" | "sockets") {
+    if matches!(name.get_ref().as_str(), "memory" | "model") {
         return Problem::new(name.span(), format!("this version has no capability `{shown}`"))
             .hint("remove it; nothing would be granted by it");
     }

@@ -28,6 +28,7 @@ pub fn declared_lines(declared: &Declared) -> BTreeSet<String> {
     scoped(&mut lines, "kv", declared.kv.as_ref(), |access| vec![access.to_string()]);
     scoped(&mut lines, "workspace", declared.workspace.as_ref(), |access| vec![access.to_string()]);
     scoped(&mut lines, "tools", declared.tools.as_ref(), |all| all.iter().map(ToString::to_string).collect());
+    scoped(&mut lines, "sockets", declared.sockets.as_ref(), |all| all.iter().map(ToString::to_string).collect());
     for (name, scope) in &declared.custom {
         scoped(&mut lines, name, Some(scope), Clone::clone);
     }
@@ -59,6 +60,7 @@ pub fn declared_from_lines(lines: &BTreeSet<String>) -> Result<Declared> {
                 Some(())
             }
             "tools" => add(&mut declared.tools, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
+            "sockets" => add(&mut declared.sockets, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
             name if name.contains(':') => {
                 let mut own = declared.custom.remove(name);
                 let added = add(&mut own, scope, text);
@@ -127,7 +129,7 @@ pub(super) fn grants(new: &str, old: &BTreeSet<String>) -> bool {
 
 /// Whether `old`, read from one line, gives everything that `new`, read from one line, gives.
 fn covers(old: &Grants, new: &Grants) -> bool {
-    let Grants { fs, http, env, config, kv, workspace, tools, custom } = new;
+    let Grants { fs, http, env, config, kv, workspace, tools, sockets, custom } = new;
     env.iter().all(|(key, value)| old.env.get(key) == Some(value))
         && config.iter().all(|(key, value)| old.config.get(key) == Some(value))
         && custom.iter().all(|(name, scopes)| old.custom.get(name) == Some(scopes))
@@ -136,6 +138,7 @@ fn covers(old: &Grants, new: &Grants) -> bool {
         && kv.iter().all(|new| old.kv.iter().any(|old| covers_kv(old, new)))
         && workspace.iter().all(|new| old.workspace.iter().any(|old| covers_workspace(old, new)))
         && tools.iter().all(|new| old.tools.iter().any(|old| covers_tool(old, new)))
+        && sockets.iter().all(|new| old.sockets.contains(new))
 }
 
 fn covers_fs(old: &Fs, new: &Fs) -> bool {

@@ -135,6 +135,7 @@ fn all_of(grants: &Grants, capability: &str) -> Grants {
         "kv" => all.kv.clone_from(&grants.kv),
         "workspace" => all.workspace.clone_from(&grants.workspace),
         "tools" => all.tools.clone_from(&grants.tools),
+        "sockets" => all.sockets.clone_from(&grants.sockets),
         custom => all.custom.extend(grants.custom.get_key_value(custom).map(|(name, scopes)| (name.clone(), scopes.clone()))),
     }
     all

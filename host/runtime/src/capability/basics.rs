@@ -44,7 +44,7 @@ pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
 }
 
 /// Clock, random, stdio and the granted environment of one call.
-pub fn wasi(call: &std::sync::Arc<Call>, stdout: &Ring, stderr: &Ring) -> WasiCtx {
+pub fn wasi(call: &std::sync::Arc<Call>, opened: &sockets::State, stdout: &Ring, stderr: &Ring) -> WasiCtx {
     let mut builder = WasiCtx::builder();
     builder.stdout(stdout.clone()).stderr(stderr.clone()).max_random_size(RANDOM_MAX_BYTES);
     let resolved = &call.rights.resolved;
@@ -53,7 +53,7 @@ pub fn wasi(call: &std::sync::Arc<Call>, stdout: &Ring, stderr: &Ring) -> WasiCt
             builder.env(name, value);
         }
     }
-    sockets::refuse(&mut builder, call);
+    sockets::check(&mut builder, call, opened.names());
     builder.build()
 }
 

@@ -20,7 +20,7 @@ use remit_core::{
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::{Denials, Seen, Uses, basics::Event, fs, http, scrub::Masks, spend::Spend, tools::Dispatch};
+use super::{Denials, Seen, Uses, basics::Event, fs, http, scrub::Masks, sockets, spend::Spend, tools::Dispatch};
 use crate::{engine::Limiter, outside::Outside, workspace::Workspaces};
 
 /// What a host was built with; the same for every call.
@@ -134,6 +134,8 @@ pub struct CallState {
     pub fs: fs::State,
     /// The HTTP gateway.
     pub http: http::State,
+    /// What was looked up and opened of `sockets`.
+    pub sockets: sockets::State,
     /// State of the application's own capabilities.
     pub custom: Vec<Box<dyn Any + Send>>,
 }

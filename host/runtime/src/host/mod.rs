@@ -47,7 +47,7 @@ use crate::{
     capability::{
         Call, CallState, Events, Rights, Services, Uses, basics,
         call::now,
-        fs, http,
+        fs, http, sockets,
         spend::{Spend, Spenders},
         stdio::Ring,
     },
@@ -447,12 +447,14 @@ impl Inner {
     fn state(&self, call: &Arc<Call>, memory_bytes: usize, running: &Running) -> CallState {
         let mut table = wasmtime::component::ResourceTable::new();
         table.set_max_capacity(remit_core::limit::RESOURCE_TABLE_MAX);
+        let sockets = sockets::State::default();
         CallState {
             table,
-            wasi: basics::wasi(call, &running.stdout, &running.stderr),
+            wasi: basics::wasi(call, &sockets, &running.stdout, &running.stderr),
             limiter: Limiter::new(memory_bytes),
             fs: fs::State::new(&call.rights.mounts),
             http: http::State::new(call.clone()),
+            sockets,
             custom: self.custom.iter().map(|custom| custom.state(call)).collect(),
             call: call.clone(),
         }

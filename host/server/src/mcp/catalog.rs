@@ -208,7 +208,8 @@ fn room(offers: &[&Offer], start: usize) -> Range<usize> {
 impl Offer {
     fn new(name: &str, plugin: &Plugin, definition: &Definition) -> Self {
         // Whom an agent's tools reach, their own grants say.
-        let open_world = plugin.kind.is_outside() || plugin.kind == Kind::Agent || !plugin.granted.http.is_empty();
+        let open_world =
+            plugin.kind.is_outside() || plugin.kind == Kind::Agent || !plugin.granted.http.is_empty() || !plugin.granted.sockets.is_empty();
         let tool = shape::tool(name, definition, Some(open_world));
         let schemas = [Some(&tool.input_schema), tool.output_schema.as_ref()];
         let bytes = schemas.into_iter().flatten().map(|schema| Value::Object(schema.as_ref().clone()).to_string().len()).sum::<usize>();

@@ -66,7 +66,7 @@ fn a_table_says_what_its_lines_say() {
 
 #[test]
 fn an_empty_list_grants_nothing() {
-    let grants = read("[it]\nfs = []\nhttp = []\nenv = {}\nkv = []\nworkspace = []\ntools = []\n\"acme:crm\" = []").unwrap();
+    let grants = read("[it]\nfs = []\nhttp = []\nenv = {}\nkv = []\nworkspace = []\ntools = []\nsockets = []\n\"acme:crm\" = []").unwrap();
     assert!(grants.is_empty() && grants == Grants::default());
 }
 
@@ -74,7 +74,8 @@ fn an_empty_list_grants_nothing() {
 fn each_mistake_points_at_its_place_and_says_what_to_write() {
     for (line, place, message, hint) in [
         ("memory = []", "memory", "no capability `memory`", "remove it"),
-        ("sockets = ['h:1']", "sockets", "no capability `sockets`", "remove it"),
+        ("sockets = ['h:0']", "'h:0'", "not a host and a port", "db.example.com:5432"),
+        ("sockets = ['*.h:1']", "'*.h:1'", "not a host and a port", "there are no patterns"),
         ("disk = true", "disk", "no capability `disk`", "`fs`, `http`"),
         ("\"Acme:x\" = ['a']", "\"Acme:x\"", "not the name of a capability", "package:name"),
         ("\"acme:x\" = ['']", "''", "scope is empty", "write the scope"),

@@ -79,10 +79,32 @@ fn the_fix_is_the_smallest_grant() {
         (Request::Tool { plugin: "files", tool: "read" }, Some("tools files/read")),
         (Request::Tool { plugin: "files", tool: "*" }, None),
         (Request::Custom { capability: "acme:crm", request: "read it's" }, Some("acme:crm 'read it'\\''s'")),
-        (Request::Socket { target: "10.0.0.1:22" }, None),
+        (Request::Socket { target: "10.0.0.1:22" }, Some("sockets 10.0.0.1:22")),
+        (Request::Socket { target: "DB.example.:22" }, Some("sockets db.example:22")),
+        (Request::Socket { target: "db.example" }, Some("sockets 'db.example:<port>'")),
+        (Request::Socket { target: "10.0.0.1" }, None),
+        (Request::Socket { target: "*:22" }, None),
     ] {
         assert_eq!(denied(&request, &rights).fix.as_deref(), fix, "{request:?}");
     }
+}
+
+#[test]
+fn a_socket_is_one_place_that_each_layer_has_and_no_reading_tool_opens_one() {
+    let asked = Request::Socket { target: "db.example:5432" };
+    let place = || granted(&[("sockets", "db.example:5432")]);
+    let declares = |place: &str| Declared { sockets: Some(Scope::Only(vec![place.parse().unwrap()])), ..Declared::default() };
+    let whole = rights(Effect::Once, declares("db.example:5432"), place());
+    assert!(is_allowed(&asked, &whole) && is_allowed(&Request::Socket { target: "db.example" }, &whole));
+    for other in ["db.example:5433", "other.example:5432", "10.0.0.1:5432", "x.db.example"] {
+        let denial = denied(&Request::Socket { target: other }, &rights(Effect::Once, anything(), place()));
+        assert_eq!((denial.capability.as_str(), denial.rule), ("sockets", Rule::NoMatch), "{other}");
+    }
+    assert_eq!(denied(&asked, &rights(Effect::Once, declares("db.example:1"), place())).rule, Rule::NotDeclared);
+    assert_eq!(denied(&asked, &rights(Effect::Once, anything(), Grants::default())).rule, Rule::NotGranted);
+    let denial = denied(&asked, &rights(Effect::Read, anything(), place()));
+    assert_eq!((denial.rule, denial.fix), (Rule::Effect, None));
+    assert_eq!(denial.reason, "a tool of the effect class `read` may open no socket");
 }
 
 #[test]
@@ -121,7 +143,7 @@ fn a_denial_reads_as_one_sentence_and_shows_no_hidden_text() {
     assert_eq!(denial.command().unwrap(), "remit grant notes http 'GET https://api.example.com/'");
     let hidden = denied(&fs("/a\u{1b}[31m\u{200b}", Access::Read), &rights);
     assert_eq!(hidden.request, "read /a\\u{1b}[31m\\u{200b}");
-    assert!(Denial::socket("notes", &"x".repeat(9999)).request.chars().count() < 300);
+    assert!(denied(&Request::Socket { target: &"x".repeat(9999) }, &rights).request.chars().count() < 300);
 }
 
 #[test]

@@ -51,6 +51,7 @@ fn grant() -> impl Strategy<Value = (String, String)> {
         select(vec!["read scope=session max_mib=3", "write scope=session max_files=2"])
             .prop_map(|scope| ("workspace".to_owned(), scope.to_owned())),
         select(vec!["files/read", "files/*", "*/read", "*/*", "fi*/r*"]).prop_map(|scope| ("tools".to_owned(), scope.to_owned())),
+        select(vec!["h:1", "h:2", "10.0.0.1:1", "[::1]:1"]).prop_map(|scope| ("sockets".to_owned(), scope.to_owned())),
         select(vec!["read:*", "*", "list", "r*d:a"]).prop_map(|scope| ("acme:crm".to_owned(), scope.to_owned())),
     ]
 }
@@ -74,6 +75,7 @@ fn declaring(grants: &Grants) -> Declared {
         kv: grants.kv.as_ref().map(|kv| Scope::Only(kv.access)),
         workspace: grants.workspace.as_ref().map(|workspace| Scope::Only(workspace.access)),
         tools: (!grants.tools.is_empty()).then(|| Scope::Only(grants.tools.clone())),
+        sockets: (!grants.sockets.is_empty()).then(|| Scope::Only(grants.sockets.clone())),
         custom: grants.custom.iter().map(|(name, scopes)| (name.clone(), Scope::Only(scopes.clone()))).collect(),
         ..Declared::default()
     }
@@ -95,7 +97,7 @@ fn requests() -> Vec<Request<'static>> {
     for request in ["read:a", "list", "x"] {
         all.push(Request::Custom { capability: "acme:crm", request });
     }
-    all.push(Request::Socket { target: "h:1" });
+    all.extend(["h:1", "h:2", "h", "10.0.0.1:1"].map(|target| Request::Socket { target }));
     all
 }
 

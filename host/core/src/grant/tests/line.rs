@@ -47,7 +47,7 @@ fn what_cannot_be_read_says_the_form() {
         ("workspace", "write max_files=100001"),
         ("tools", "files"),
         ("acme:crm", ""),
-        ("sockets", "h:1"),
+        ("sockets", "h"),
         ("disk", "x"),
     ] {
         let error = parse(capability, scope).unwrap_err();
@@ -82,6 +82,7 @@ fn what_is_revoked_is_gone() {
         ("kv", "write"),
         ("workspace", "write scope=session"),
         ("tools", "files/*"),
+        ("sockets", "db.example:5432"),
         ("acme:crm", "list"),
     ];
     let all = granted(&lines);
@@ -94,6 +95,7 @@ fn what_is_revoked_is_gone() {
         ("kv", "read"),
         ("workspace", "read scope=session max_mib=1"),
         ("tools", "files/*"),
+        ("sockets", "DB.example.:5432"),
         ("acme:crm", "list"),
     ]
     .into_iter()

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Definition, Effect, text::visible};
 use crate::{
-    grant::{Access, DataScope, Declared, Fs, Grants, Scope, ToolPattern, line},
+    grant::{Access, DataScope, Declared, Fs, Grants, Scope, SocketPattern, ToolPattern, line},
     project::Plugin,
 };
 
@@ -58,6 +58,7 @@ pub fn flags(seen: Seen<'_>) -> Vec<Flag> {
     grants.http.iter().for_each(|http| flags.http(http));
     flags.shared(grants);
     flags.any_tool(&grants.tools);
+    flags.raw_sockets(&grants.sockets);
     flags.unasked(seen);
     flags.found
 }
@@ -144,6 +145,17 @@ impl Flags<'_> {
         }
     }
 
+    /// Connections of which nobody sees what goes through.
+    fn raw_sockets(&mut self, places: &[SocketPattern]) {
+        for place in places {
+            let scope = place.to_string();
+            let reason =
+                "whatever it likes goes through that connection: no method, path or secret is decided about, and nothing is masked";
+            let narrower = vec![self.revoke("sockets", &scope), self.grant("http", "<METHOD> https://<host>/<path>")];
+            self.push("raw-socket", format!("granted sockets {scope}"), reason, narrower);
+        }
+    }
+
     /// Tools that must not be repeated, can change something, and ask nobody.
     fn unasked(&mut self, seen: Seen<'_>) {
         if !seen.plugin.is_outside() && !can_change(&seen.plugin.grants) {
@@ -193,7 +205,7 @@ fn too_much(fs: &Fs, seen: Seen<'_>) -> Option<(&'static str, &'static str, bool
 
 /// Whether a grant, read from one line, gives anything to a plugin that declares so much.
 fn is_used(one: &Grants, declared: &Declared) -> bool {
-    let Grants { fs, http, env, config, kv, workspace, tools, custom } = one;
+    let Grants { fs, http, env, config, kv, workspace, tools, sockets, custom } = one;
     fn named(scope: &Option<Scope<BTreeSet<String>>>, key: &String) -> bool {
         match scope {
             None => false,
@@ -215,6 +227,7 @@ fn is_used(one: &Grants, declared: &Declared) -> bool {
         && (kv.is_none() || declared.kv.is_some())
         && (workspace.is_none() || declared.workspace.is_some())
         && tools.iter().all(|own| meets(&declared.tools, |its| its.both(own).is_some()))
+        && sockets.iter().all(|own| meets(&declared.sockets, |its| its == own))
         && custom.keys().all(|name| declared.custom.contains_key(name))
 }
 
@@ -225,5 +238,6 @@ fn can_change(grants: &Grants) -> bool {
         || grants.kv.as_ref().is_some_and(|kv| kv.access == Access::Write)
         || grants.workspace.as_ref().is_some_and(|own| own.access == Access::Write)
         || !grants.tools.is_empty()
+        || !grants.sockets.is_empty()
         || !grants.custom.is_empty()
 }

@@ -108,6 +108,7 @@ impl Inspection {
                 Some("config") => declared.config = Some(Scope::Any),
                 Some("kv") => declared.kv = Some(Scope::Any),
                 Some("tools") => declared.tools = Some(Scope::Any),
+                Some("sockets") => declared.sockets = Some(Scope::Any),
                 Some(_) => {}
                 None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
             }

@@ -32,6 +32,7 @@ config = [{ keys = ["region"], reason = "chooses the catalogue" }]
 kv = { access = "write", reason = "remembers what was seen" }
 workspace = { access = "write", reason = "keeps drafts" }
 tools = [{ allow = ["files/read"], reason = "reads attachments" }]
+sockets = [{ allow = ["db.example.com:5432"], reason = "asks the data base" }]
 "acme:billing" = [{ scopes = ["invoices/*"], reason = "sums up the month" }]
 [tools.shout]
 title = "Shout"

@@ -77,6 +77,14 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// The addresses of `host`, a lowercase name without a trailing dot, asked once.
+    ///
+    /// # Errors
+    /// Any; a guest learns only that the name did not resolve.
+    pub async fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        self.resolver.resolve(host).await
+    }
+
     /// A gateway that trusts the public root certificates and those of `options`.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpListener,
+    sync::{Arc, Mutex},
 };
 
 use remit_core::{Blame, Kind, grant::Rule, identity::Role, limit::CallLimits};
@@ -54,6 +55,62 @@ async fn n8_what_is_granted_is_this_path_at_this_port() {
     }
     let (ending, outcome) = lab.attack("hostile", "fetch", json!({ "address": format!("{server}/x/../a") })).await;
     assert!(matches!(ending, Ending::Done(_)), "the canonical path is the granted one: {outcome:?}");
+}
+
+/// A server on loopback that answers each request with what it is, and keeps the first line of each.
+fn keeping() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("an address");
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let kept = seen.clone();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = [0; 4096];
+            let read = stream.read(&mut head).unwrap_or_default();
+            kept.lock().expect("no panic").push(String::from_utf8_lossy(&head[..read]).lines().next().unwrap_or_default().to_owned());
+            drop(stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"));
+        }
+    });
+    (format!("http://{address}"), seen)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn n14_a_grant_of_a_path_keeps_data_from_another_account_of_the_same_host() {
+    let (server, seen) = keeping();
+    let grants = [
+        format!("http POST {server}/repos/acme/*/issues private=127.0.0.1"),
+        format!("http POST {server}/users/{{user}}/notes private=127.0.0.1"),
+    ];
+    let lab = Lab::new().fixture("hostile", &[&grants[0], &grants[1]]).await;
+    for elsewhere in [
+        "/repos/mallory/site/issues",
+        "/repos/acme/../mallory/issues",
+        "/repos/acme/../mallory/site/issues",
+        "/repos/acme/%2e%2e%2fmallory/issues",
+        "/repos/acme/..%2fmallory/issues",
+        "/repos/acme%2fsite%2f..%2f..%2fmallory/x/issues",
+        "/repos/acme/site/issues/",
+        "/repos/acme/site/issues?owner=mallory",
+        "/repos/acme//issues",
+        "/repos/acme/site/comments",
+        "/repos/ACME/site/issues",
+        "//repos/acme/site/issues",
+        "/users/mallory/notes",
+        "/users/ada/../mallory/notes",
+        "/gists",
+    ] {
+        let (ending, outcome) = lab.attack("hostile", "post", json!({ "address": format!("{server}{elsewhere}") })).await;
+        assert!(matches!(ending, Ending::Failed(..)), "{elsewhere}: {outcome:?}");
+        assert_eq!(Lab::rules(&outcome), [Rule::NoMatch], "{elsewhere}: {outcome:?}");
+    }
+    assert!(seen.lock().expect("no panic").is_empty(), "nothing left");
+    let own = ["/repos/acme/site/issues", "/repos/acme/x/../docs/issues", "/users/ada/notes"];
+    for path in own {
+        let (ending, outcome) = lab.attack("hostile", "post", json!({ "address": format!("{server}{path}") })).await;
+        assert!(matches!(&ending, Ending::Done(text) if text.starts_with("201")), "{path}: {outcome:?}");
+    }
+    let arrived = ["POST /repos/acme/site/issues HTTP/1.1", "POST /repos/acme/docs/issues HTTP/1.1", "POST /users/ada/notes HTTP/1.1"];
+    assert_eq!(*seen.lock().expect("no panic"), arrived);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Places of `sockets`: one host and one port.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use url::Host;
 
@@ -32,15 +32,6 @@ impl SocketPattern {
         match target.parse::<Self>() {
             Ok(target) => *self == target,
             Err(_) => socket_host(target).is_some_and(|host| self.host == host),
-        }
-    }
-
-    /// Its address, where it is one.
-    pub(crate) fn address(&self) -> Option<IpAddr> {
-        match self.host {
-            Host::Domain(_) => None,
-            Host::Ipv4(address) => Some(address.into()),
-            Host::Ipv6(address) => Some(address.into()),
         }
     }
 }

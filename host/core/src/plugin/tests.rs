@@ -126,18 +126,20 @@ fn declared_rights_are_read_from_the_lines_that_they_were_written_as() {
         "http GET https://example.com/**",
         "http POST https://*.example.com:8443/a?b=c",
         "kv read",
+        "sockets [fd00::5]:5432",
+        "sockets db.example:5432",
         "tools files/read",
         "tools git/*",
         "workspace write",
     ];
-    for lines in [lines(&written), lines(&["fs *", "http *", "env *", "kv *", "tools *", "workspace *"]), lines(&[])] {
+    for lines in [lines(&written), lines(&["fs *", "http *", "env *", "kv *", "tools *", "sockets *", "workspace *"]), lines(&[])] {
         let declared = declared_from_lines(&lines).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(declared_lines(&declared), lines);
     }
     let manifest = manifest();
     let read = declared_from_lines(&declared_lines(&manifest.declared)).expect("as it was written");
     assert_eq!(Declared { reasons: manifest.declared.reasons.clone(), ..read }, manifest.declared);
-    for line in ["fs", "fs /a", "fs /a everything", "http nonsense", "kv", "kv all", "tools a", "sockets *", "nonsense *"] {
+    for line in ["fs", "fs /a", "fs /a everything", "http nonsense", "kv", "kv all", "tools a", "sockets h", "memory *", "nonsense *"] {
         assert!(declared_from_lines(&lines(&[line])).is_err(), "{line}");
     }
 }
@@ -313,6 +315,7 @@ fn changes_read_as_lines_and_tell_growth() {
         true,
     );
     check_diff(|plugin| plugin.granted.extend(["env KEY=v".to_owned()]), &["+ granted env KEY=v"], true, true);
+    check_diff(|plugin| plugin.granted.extend(["sockets h:1".to_owned()]), &["+ granted sockets h:1"], true, true);
     check_diff(|plugin| plugin.ask.clear(), &["- ask search"], true, true);
     check_diff(|plugin| plugin.ask = lines(&["*"]), &["+ ask *", "- ask search"], false, false);
     check_diff(|plugin| plugin.ask.extend(["read".to_owned()]), &["+ ask read"], false, false);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use remit_core::{
-    Error, Kind,
+    Blame, Error, Kind,
     identity::Context,
     limit::{CallLimits, SPENDERS_MAX},
     rate::Minute,
@@ -149,7 +149,9 @@ impl Over {
 
     /// Why a guest failed that reached a bound: the bound, rather than the guest's own words, which stay for the log.
     pub fn explain(&self, mut failed: Failed) -> Failed {
-        if let (Some(over), Kind::Guest | Kind::Unavailable) = (self.0.get(), failed.error.kind) {
+        let guests_own =
+            matches!((failed.error.kind, failed.error.blame), (Kind::Guest | Kind::Unavailable, _) | (Kind::Denied, Blame::Guest));
+        if let Some(over) = self.0.get().filter(|_| guests_own) {
             failed.error = over.clone().internal(&failed.error.message);
         }
         failed

@@ -192,7 +192,7 @@ proptest! {
             let before = rights(effect, declared.clone(), grants.clone());
             for_each_request(|request| {
                 let Decision::Deny(Denial { fix: Some(fix), .. }) = super::super::decide(request, &before) else { return };
-                let fix = unquoted(&fix).replace("<folder>", "f").replace("<value>", "v");
+                let fix = unquoted(&fix).replace("<folder>", "f").replace("<value>", "v").replace("<port>", "1");
                 let mut more = grants.clone();
                 if more.merge(parse_pair(&fix).unwrap()).is_ok() {
                     assert!(is_allowed(request, &rights(effect, declared.clone(), more)), "{request:?} after {fix}");

@@ -93,12 +93,19 @@ fn grants_that_give_nothing_are_flagged() {
         ("kv read:user", "kv write", "env A", "remit revoke p kv read:user"),
         ("workspace read scope=user", "workspace read", "kv read", "remit revoke p workspace 'read scope=user'"),
         ("tools files/read", "tools files/*", "tools table/*", "remit revoke p tools files/read"),
+        ("sockets db.example:5432", "sockets db.example:5432", "sockets db.example:1", "remit revoke p sockets db.example:5432"),
         ("acme:billing invoices/*", "acme:billing *", "acme:mail *", "remit revoke p acme:billing 'invoices/*'"),
     ] {
         assert_eq!(unused(grant, &[used]), <[String; 0]>::default(), "{grant} {used}");
         let found = unused(grant, &[unused_by]);
         assert!(found.len() == 1 && found[0].starts_with(revoke), "{grant} {unused_by}: {found:?}");
     }
+}
+
+#[test]
+fn raw_sockets_are_flagged_each() {
+    let narrower = ["remit revoke p sockets db.example:5432", "remit grant p http '<METHOD> https://<host>/<path>'"];
+    flagged("sockets db.example:5432", "raw-socket", &narrower);
 }
 
 #[test]

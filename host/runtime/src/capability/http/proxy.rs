@@ -63,11 +63,11 @@ impl Via {
         stream.flush().await.map_err(|error| failure::of_io(&error))?;
         let mut head = Vec::with_capacity(256);
         let end = loop {
-            if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
-            }
             if head.len() > HEAD_MAX_BYTES {
                 return Err(Error::HttpProtocolError);
+            }
+            if let Some(at) = head.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
             }
             if stream.read_buf(&mut head).await.map_err(|error| failure::of_io(&error))? == 0 {
                 return Err(Error::ConnectionTerminated);

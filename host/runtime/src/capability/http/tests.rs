@@ -1,4 +1,5 @@
 mod address;
+mod apart;
 mod bound;
 mod credential;
 mod destination;

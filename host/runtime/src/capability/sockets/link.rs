@@ -47,14 +47,16 @@ impl Pollable for Lookup {
 pub fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
     linker.instance(&format!("wasi:sockets/tcp-create-socket@{VERSION}"))?.func_wrap("create-tcp-socket", create_tcp)?;
     let mut udp = linker.instance(&format!("wasi:sockets/udp-create-socket@{VERSION}"))?;
-    udp.func_wrap_async("create-udp-socket", |store, (family,)| Box::new(create_udp(store, family)))?;
+    udp.func_wrap_async("create-udp-socket", |store: Store<'_>, (family,): (IpAddressFamily,)| Box::new(create_udp(store, family)))?;
     linker.instance(&format!("wasi:sockets/tcp@{VERSION}"))?.func_wrap("[method]tcp-socket.finish-connect", finish_connect)?;
     let mut names = linker.instance(&format!("wasi:sockets/ip-name-lookup@{VERSION}"))?;
-    names.resource("resolve-address-stream", ResourceType::host::<Lookup>(), |mut store, rep| {
+    names.resource("resolve-address-stream", ResourceType::host::<Lookup>(), |mut store: Store<'_>, rep| {
         store.data_mut().table.delete(Resource::<Lookup>::new_own(rep))?;
         Ok(())
     })?;
-    names.func_wrap_async("resolve-addresses", |store, (network, name)| Box::new(resolve(store, network, name)))?;
+    names.func_wrap_async("resolve-addresses", |store: Store<'_>, (network, name): (Resource<Network>, String)| {
+        Box::new(resolve(store, network, name))
+    })?;
     names.func_wrap("[method]resolve-address-stream.resolve-next-address", next_address)?;
     names.func_wrap("[method]resolve-address-stream.subscribe", subscribe_lookup)
 }

@@ -31,6 +31,21 @@ async fn n10_a_body_of_just_the_bound_is_read() {
 }
 
 #[tokio::test]
+async fn n10_a_compressed_body_is_passed_on_as_it_came_and_counted_so() {
+    // A thousand bytes of zeroes, written by gzip; a bomb is no more to the host than what it weighs.
+    let packed =
+        [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 3, 0x63, 0x60, 0x18, 5, 0xa3, 0x60, 0x14, 0x0c, 0x77, 0, 0, 0x80, 0x17, 0x0b, 6, 0xe8, 3, 0, 0];
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n", packed.len());
+    let server = Server::start(Reply::Bytes([head.as_bytes(), &packed].concat())).await;
+    let url = server.url("127.0.0.1", "/");
+    for (max_bytes, fits) in [(packed.len() as u64, true), (packed.len() as u64 - 1, false)] {
+        let read = send(&Setup::local(&[&format!("GET {url}")]).max_bytes(max_bytes).egress(), get(&url)).await.unwrap();
+        assert_eq!((read.header("content-encoding"), read.end.is_ok()), ("gzip", fits));
+        assert_eq!(read.body, packed[..usize::try_from(max_bytes).unwrap()]);
+    }
+}
+
+#[tokio::test]
 async fn n10_a_request_body_is_bounded_whether_its_length_is_announced_or_not() {
     let server = Server::answering("hello").await;
     let url = server.url("127.0.0.1", "/");

@@ -101,6 +101,8 @@ pub(super) struct Setup {
     pub(super) names: Arc<Names>,
     pub(super) roots: Vec<Vec<u8>>,
     pub(super) proxy: Option<Proxy>,
+    /// What requests leave by, where calls share it.
+    pub(super) gateway: Option<Gateway>,
     /// What was seen before the call.
     pub(super) before: Labels,
     /// What it may send and receive in a minute, and who did.
@@ -126,6 +128,7 @@ impl Setup {
             names,
             roots: Vec::new(),
             proxy: None,
+            gateway: None,
             before: Labels::default(),
             limits: CallLimits::default(),
             spenders: Arc::default(),
@@ -187,7 +190,7 @@ impl Setup {
             workspaces: None,
             halts: None,
             clock: Arc::new(SystemClock),
-            gateway: Gateway::new(options).unwrap(),
+            gateway: self.gateway.clone().unwrap_or_else(|| Gateway::new(options).unwrap()),
         };
         let context = Context {
             call: CallId::new(Timestamp(0), 0),

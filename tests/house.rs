@@ -130,6 +130,35 @@ fn published_wit_did_not_drift() {
     assert_eq!(published, now, "a published WIT file changed: make a new version's folder (REMIT_UPDATE_WIT=1 records it)");
 }
 
+/// The cases that the table of threats has to name, by group and number.
+const CASES: [(&str, &[u32]); 7] = [
+    ("A", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]),
+    ("F", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15]),
+    ("N", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]),
+    ("M", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 21, 22, 23, 24]),
+    ("C", &[1, 2, 4, 5]),
+    ("L", &[1, 2, 4]),
+    ("R", &[1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12]),
+];
+
+/// No case is left out of the table of threats: each has tests, or says what it waits for.
+#[test]
+fn the_table_of_threats_is_whole() {
+    let table = fs::read_to_string(workspace().join("docs/threats.md")).expect("the table");
+    let rows: BTreeMap<&str, &str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | "))
+        .map(|(id, rest)| (id, rest.rsplit(" | ").next().unwrap_or_default()))
+        .collect();
+    let named = |id: &str| rows.get(id).is_some_and(|last| last.starts_with('`') || last.starts_with("waits for "));
+    let missing: Vec<String> = CASES
+        .iter()
+        .flat_map(|(group, numbers)| numbers.iter().map(move |number| format!("{group}{number}")))
+        .filter(|id| !named(id))
+        .collect();
+    assert!(missing.is_empty(), "docs/threats.md says nothing of {missing:?}");
+}
+
 /// Every row of the table of threats names a test that is there.
 #[test]
 fn the_table_of_threats_is_true() {

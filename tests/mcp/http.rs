@@ -230,6 +230,24 @@ fn a_browser_on_another_page_is_refused() {
 }
 
 /// M13: what the headers say is what the body says.
+/// An answer that a browser is made to open is neither page nor script in it.
+#[test]
+fn m21_no_answer_is_a_page_whatever_a_tool_wrote_into_it() {
+    let shell = project(&[("raw", "raw-tool")]);
+    let server = Server::start(&shell);
+    let page = "<html><script>alert(1)</script></html>";
+    let echo = json!({ "name": "raw__echo", "arguments": { "text": page } });
+    let answer = server.stateless("tools/call", echo, &[]);
+    let said = answer.messages().pop().expect("an answer");
+    assert_eq!(said["result"]["structuredContent"]["text"], page, "it arrives as it is: {said}");
+    let others = [server.send("GET", "/page.html", &[], ""), server.send("POST", "/mcp", &[], page)];
+    for answer in others.iter().chain([&answer]) {
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{}", answer.head);
+        assert!(!answer.header("content-type").is_some_and(|media| media.contains("html")), "{}", answer.head);
+    }
+    assert!(others.iter().all(|answer| !answer.body.contains("<script>")), "nothing of a request comes back in a refusal");
+}
+
 #[test]
 fn headers_that_differ_from_the_body_are_refused() {
     let shell = project(&[("raw", "raw-tool")]);

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use remit_core::plugin::text::visible_json;
 
 /// The style of what is done and allowed.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -15,9 +16,9 @@ pub const DIM: Style = Style::new().dimmed();
 /// The style of a heading.
 pub const HEAD: Style = Style::new().bold();
 
-/// Prints one JSON document.
+/// Prints one JSON document; what a terminal could be fooled by is escaped in it.
 pub fn json(value: &serde_json::Value) {
-    line(&value.to_string());
+    line(&visible_json(&value.to_string()));
 }
 
 /// Prints a line of result. A reader that has gone away (`| head`) ends the process quietly.

@@ -454,3 +454,13 @@ fn a_grant_with_a_label_less_or_a_weaker_condition_is_more() {
     assert!(!within("http POST https://a.example/ labels=untrusted"), "`both` is less than `private`");
     assert!(!within("http POST https://a.example/ closed_when=private"));
 }
+
+proptest! {
+    #[test]
+    fn json_is_shown_without_hidden_characters_and_means_the_same(given in any::<String>()) {
+        let json = json!({ &given: [&given, "\u{202e}\u{9b}\u{7f}\u{e0041}"] });
+        let shown = text::visible_json(&json.to_string());
+        prop_assert_eq!(serde_json::from_str::<Value>(&shown).expect("JSON"), json);
+        prop_assert_eq!(text::visible(&shown, usize::MAX), shown);
+    }
+}

@@ -40,6 +40,20 @@ pub fn visible_lines(text: &str, max_chars: usize) -> String {
     out
 }
 
+/// JSON in one line as it may be shown: hidden characters, which stand in its strings alone, are written as JSON escapes them, so that
+/// it means the same.
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Whether `c` shows nothing, or changes how its neighbours are shown.
 fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -59,8 +59,15 @@ impl Reception {
         self.config.cancellation_token.cancel();
     }
 
-    /// Answers a request. Nothing of its body is read before it is known whose it is.
-    pub async fn answer(&self, mut request: Request<Incoming>) -> Response<Body> {
+    /// Answers a request. No browser takes an answer for a page or a script, whatever a tool wrote into it.
+    pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let mut response = self.reply(request).await;
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    /// Nothing of a request's body is read before it is known whose it is.
+    async fn reply(&self, mut request: Request<Incoming>) -> Response<Body> {
         if request.method() == Method::GET
             && let Some(metadata) = self.admission.tokens.as_ref().and_then(|tokens| tokens.metadata_at(request.uri().path()))
         {

@@ -16,7 +16,7 @@ const FUNCTION_MAX_LINES: usize = 70;
 
 fn sources() -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for folder in ["host", "guest-sdk", "plugins", "tests"] {
+    for folder in ["host", "guest-sdk", "plugins", "tests", "fuzz"] {
         walk(&workspace().join(folder), &mut found);
     }
     let written_by_bindgen = workspace().join("guest-sdk/rust/src/bindings");

@@ -19,3 +19,4 @@ mod house;
 mod kinds;
 mod mcp;
 mod session;
+mod wasi;

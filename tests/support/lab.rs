@@ -81,9 +81,14 @@ impl Lab {
     /// Adds a guest under bounds of its own.
     pub async fn plugin(self, name: &str, component: Arc<[u8]>, grants: &[&str], limits: CallLimits) -> Self {
         let plugin = self.make(name, component, grants).await.expect("a plugin").limits(limits);
+        self.serve(plugin);
+        self
+    }
+
+    /// Adds a plugin that was made.
+    pub fn serve(&self, plugin: Plugin) {
         self.plugins.lock().unwrap().push(plugin);
         self.load();
-        self
     }
 
     /// A plugin from a component, asked for its definitions where it does not carry them.

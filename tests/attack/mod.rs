@@ -4,7 +4,7 @@ mod encodings;
 mod flow;
 mod inputs;
 mod log;
-
+mod mixed;
 mod neighbours;
 mod network;
 mod resources;

@@ -98,7 +98,7 @@ async fn m23_a_pool_for_one_call_has_room_for_the_longest_chain() {
 }
 
 /// Bytes of memory and descriptors that this process has.
-fn held() -> (u64, usize) {
+pub(super) fn held() -> (u64, usize) {
     let status = std::fs::read_to_string("/proc/self/status").expect("a status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the memory");
     let kib: u64 = line.trim().trim_end_matches(" kB").trim().parse().expect("a number");

@@ -37,6 +37,14 @@ use wasmtime::{
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 const ROUNDS: usize = 3000;
+/// Threads that guests run on.
+const CORES: usize = 2;
+/// Hostile calls in flight beside the one that is measured.
+const NEIGHBOURS: usize = 16;
+/// Calls that are measured beside them.
+const ECHOES: usize = 300;
+/// How long a guest runs before it gives way.
+const TICK: Duration = Duration::from_millis(10);
 const ARGUMENTS: &str = r#"{"text":"a short string"}"#;
 
 /// A line of the table.
@@ -48,11 +56,12 @@ struct Row {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CORES).enable_all().build().expect("a runtime");
     let mut rows = vec![runtime.block_on(fresh_call())];
     rows.push(runtime.block_on(audited_call()));
     rows.push(runtime.block_on(cached_load()));
     rows.push(runtime.block_on(labels()));
+    rows.push(runtime.block_on(beside_hostile_ones()));
     rows.push(denial());
     rows.push(process());
     println!("{:<58} {:>8} {:>12} {:>12}   goal", "what", "ratio", "ours", "baseline");
@@ -191,6 +200,52 @@ async fn labels() -> Row {
         }
     }
     Row { what: "Host::call with labels / without", ours: median(on), baseline: median(off), goal: "<= 1.05x" }
+}
+
+/// The slowest of a hundred calls beside some that loop, take memory and write without end, against what waiting for all of these to run
+/// a tick costs.
+async fn beside_hostile_ones() -> Row {
+    let limits = CallLimits { memory_mib: 64, deadline_ms: 2_000, output_kib: 64 };
+    let lab = Lab::with(|builder| builder.pool(u32::try_from(NEIGHBOURS + 2).expect("few")).audit(Arc::new(NoAudit)));
+    let lab = lab.plugin("hostile", fixture("hostile"), &[], limits).await;
+    let lab = Arc::new(lab.plugin("raw-tool", fixture("raw-tool"), &[], CallLimits::default()).await);
+    let alone = median(echoes(lab.clone()).await);
+    let neighbours: Vec<_> = (0..NEIGHBOURS)
+        .map(|number| {
+            let lab = lab.clone();
+            tokio::spawn(async move {
+                let (tool, arguments) = [("spin", "{}"), ("allocate", r#"{"amount":4096}"#), ("flood", r#"{"amount":4096}"#)][number % 3];
+                loop {
+                    drop(lab.call_text("hostile", tool, arguments).await);
+                }
+            })
+        })
+        .collect();
+    while lab.host.in_flight() < NEIGHBOURS {
+        tokio::task::yield_now().await;
+    }
+    let times = echoes(lab).await;
+    neighbours.iter().for_each(tokio::task::JoinHandle::abort);
+    let p99 = times[ECHOES * 99 / 100];
+    println!("beside {NEIGHBOURS} hostile calls: alone {}, median {}, p99 {}", shown(alone), shown(times[ECHOES / 2]), shown(p99));
+    let turns = u32::try_from(NEIGHBOURS / CORES).expect("few");
+    Row { what: "p99 of a call beside 16 hostile ones / a tick of each + alone", ours: p99, baseline: TICK * turns + alone, goal: "<= 1x" }
+}
+
+/// What calls of `echo`, one after the other, take: the shortest first. They run on the threads that all guests run on.
+async fn echoes(lab: Arc<Lab>) -> Vec<Duration> {
+    let calling = tokio::spawn(async move {
+        let mut times = Vec::new();
+        for _ in 0..ECHOES {
+            let start = Instant::now();
+            let outcome = lab.call_text("raw-tool", "echo", ARGUMENTS).await;
+            times.push(start.elapsed());
+            assert!(outcome.result.is_ok(), "{outcome:?}");
+        }
+        times.sort_unstable();
+        times
+    });
+    calling.await.expect("no panic")
 }
 
 /// The first call of a new host with a cached component, against compiling it.

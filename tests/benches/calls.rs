@@ -182,7 +182,7 @@ async fn labels() -> Row {
     let tools = vec![("raw-tool/*".parse().expect("a pattern"), brings), ("mail/*".parse().expect("a pattern"), closed)];
     for (name, enforce) in [("on", true), ("off", false)] {
         let labels = Policy { enforce, tools: tools.clone() };
-        let project = Project { name: name.to_owned(), root: "/".into(), plugins: vec![plugin.clone()], labels };
+        let project = Project { name: name.to_owned(), root: "/".into(), plugins: vec![plugin.clone()], labels, ..Project::default() };
         assert!(lab.host.load(project).is_empty());
     }
     let mut context = lab.host.context("user:ada".parse().expect("a principal"), Role::Owner).expect("a context");

@@ -15,7 +15,7 @@ async fn m10_each_principal_has_a_process_with_its_own_secret() {
     let plugin = plugin(folder.path(), CallLimits::default()).await;
     let (records, before) = (Records::default(), lines(folder.path(), "started.log").len());
     let host = host(gateway(), records.clone());
-    host.load(Project { name: "desk".to_owned(), root: folder.path().to_owned(), plugins: vec![plugin], labels: Default::default() });
+    host.load(Project { name: "desk".to_owned(), root: folder.path().to_owned(), plugins: vec![plugin], ..Project::default() });
     let call = async |principal: &str| -> Outcome {
         let context = host.context(principal.parse().expect("a principal"), Role::Owner).expect("a context");
         host.call(&context, &Request::new("desk", "tickets", "environment", "{}")).await

@@ -1,6 +1,7 @@
 //! A host that keeps sessions: a scripted agent, a tool that leaves a trace of each execution, a store on disk.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -20,6 +21,8 @@ use remit_core::{
     label::Policy,
     limit::CallLimits,
     plugin::{Definition, Digest, manifest::Manifest, section::Section},
+    project::Model,
+    secret::SecretSource,
     store::{Called, SessionFilter, SessionRow, SessionStore, WaitRow},
 };
 use remit_runtime::{Host, Patience, Plugin, Project, Ran, RunRequest, TurnEnd, project::embed, services::SystemClock};
@@ -79,6 +82,10 @@ pub struct Setup {
     pub halts: Option<Arc<dyn HaltSource>>,
     /// What the project says of labels.
     pub labels: Policy,
+    /// The models of the project.
+    pub models: BTreeMap<String, Model>,
+    /// Its secrets; without it, there are none.
+    pub secrets: Option<Arc<dyn SecretSource>>,
 }
 
 /// One process's view of a project with sessions.
@@ -112,6 +119,7 @@ impl Desk {
         let builder = setup.audit.clone().into_iter().fold(builder, |builder, audit| builder.audit(audit));
         let builder = builder.components(Arc::new(components)).workspaces(folder.join("workspace"));
         let builder = setup.halts.clone().into_iter().fold(builder, |builder, halts| builder.halts(halts));
+        let builder = setup.secrets.clone().into_iter().fold(builder, |builder, secrets| builder.secrets(secrets));
         let builder = if let Some(calls) = setup.pool { builder.pool(calls) } else { builder };
         let host = builder.build().expect("a host");
         std::fs::create_dir_all(folder.join("work")).expect("a folder");
@@ -133,7 +141,8 @@ impl Desk {
             let granted: Vec<&str> = granted.iter().map(String::as_str).collect();
             plugins.push(host.plugin("hostile", build::fixture("hostile")).await.expect("a plugin").granted(grants(&granted)));
         }
-        let refused = host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins, labels: setup.labels });
+        let refused =
+            host.load(Project { name: "desk".to_owned(), root: folder.to_owned(), plugins, labels: setup.labels, models: setup.models });
         assert!(refused.is_empty(), "{refused:?}");
         Self { host, clock, store, folder: folder.to_owned() }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
+use crate::model::{Request, Response};
 use crate::{Output, Result};
 
 /// Calls the tool `plugin/tool` and waits for its result. Where the project asks a person first, the session waits for them.
@@ -25,6 +26,17 @@ pub fn call(tool: &str, arguments: &impl Serialize) -> Result<Output> {
 /// Those of [`call`]; `Failed` where its turn failed.
 pub fn call_agent(name: &str, input: &impl Serialize) -> Result<Output> {
     call(&format!("agents/{name}"), input)
+}
+
+/// Asks the project's model `name` and waits for its answer, which is in the session's journal before it is returned. A host that stopped
+/// before that asks once more: of a call that was cut off both are paid for, of one that has its answer never.
+///
+/// # Errors
+///
+/// `InvalidArguments` where no provider takes the request, `Denied` where the model was not granted, `Limit` where request or answer is too
+/// large, `Unavailable` where no model answered.
+pub fn call_model(name: &str, request: &Request) -> Result<Response> {
+    crate::host::call_model(name, request)
 }
 
 /// Calls that run side by side. As an iterator it waits for the next call to end, and gives the call's number with its result, in

@@ -112,6 +112,7 @@ pub mod http;
 mod invoke;
 pub mod kv;
 pub mod log;
+pub mod model;
 mod output;
 pub mod outputs;
 mod progress;

@@ -41,6 +41,14 @@ pub fn on_call(answer: impl FnMut(&str, Value) -> Result<Output> + 'static) {
     crate::host::on_call(Box::new(answer));
 }
 
+/// Sets what answers for models on this thread: [`crate::durable::call_model`].
+///
+/// It gets the model's name and the request. Without it, models are `Unavailable`.
+#[cfg(not(target_family = "wasm"))]
+pub fn on_model(model: impl FnMut(&str, &crate::model::Request) -> Result<crate::model::Response> + 'static) {
+    crate::host::on_model(Box::new(model));
+}
+
 /// Queues what a person will decide: the next [`crate::durable::approve`] of this thread returns it.
 #[cfg(not(target_family = "wasm"))]
 pub fn decide(decision: crate::durable::Decision) {

@@ -34,6 +34,12 @@ pub fn note(text: &str) {
     drop(writeln!(anstream::stderr(), "{text}"));
 }
 
+/// Prints a piece of a text beside the result, as it comes.
+pub fn piece(text: &str) {
+    // As with a note.
+    drop(write!(anstream::stderr(), "{text}"));
+}
+
 /// Prints an error; its first word stands out.
 pub fn error(text: &str) {
     match text.split_once(':') {

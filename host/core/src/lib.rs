@@ -14,6 +14,7 @@ pub mod identity;
 pub mod journal;
 pub mod label;
 pub mod limit;
+pub mod model;
 pub mod plugin;
 pub mod project;
 pub mod rate;

@@ -4,6 +4,10 @@ mod call;
 
 pub use call::CallLimits;
 
+mod model;
+
+pub use model::*;
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 /// A day, in milliseconds.

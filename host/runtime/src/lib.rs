@@ -5,6 +5,7 @@ pub mod capability;
 pub mod engine;
 mod host;
 pub mod mcp;
+mod model;
 pub mod output;
 mod outside;
 pub mod plugin;

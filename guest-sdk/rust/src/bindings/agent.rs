@@ -11,6 +11,379 @@ use ::remit::__private::bindings::remit::tool::types as __with_name0;
 #[allow(dead_code, clippy::all)]
 pub mod remit {
     pub mod agent {
+        /// What a model is asked and what it answers. Both are lists of items, so that an answer can be put behind the items that it answers,
+        /// as it came.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod model {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Json = super::super::super::__with_name0::Json;
+            pub type Media = super::super::super::__with_name0::Media;
+            /// Who says something.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Role {
+                /// Whoever wrote the agent: what the model is to do.
+                System,
+                /// Whoever the agent works for.
+                User,
+                /// The model.
+                Assistant,
+            }
+            impl ::core::fmt::Debug for Role {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Role::System => f.debug_tuple("Role::System").finish(),
+                        Role::User => f.debug_tuple("Role::User").finish(),
+                        Role::Assistant => f.debug_tuple("Role::Assistant").finish(),
+                    }
+                }
+            }
+            impl Role {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Role {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Role::System,
+                        1 => Role::User,
+                        2 => Role::Assistant,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// A part of what is said.
+            #[derive(Clone)]
+            pub enum Part {
+                /// Text.
+                Text(_rt::String),
+                /// A picture. Models only take pictures, they give none.
+                Image(Media),
+            }
+            impl ::core::fmt::Debug for Part {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Part::Text(e) => f.debug_tuple("Part::Text").field(e).finish(),
+                        Part::Image(e) => f.debug_tuple("Part::Image").field(e).finish(),
+                    }
+                }
+            }
+            /// Something that is said.
+            #[derive(Clone)]
+            pub struct Message {
+                /// By whom.
+                pub role: Role,
+                /// In these parts.
+                pub parts: _rt::Vec<Part>,
+            }
+            impl ::core::fmt::Debug for Message {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Message")
+                        .field("role", &self.role)
+                        .field("parts", &self.parts)
+                        .finish()
+                }
+            }
+            /// The model wants a tool called. Nothing is called by that alone.
+            #[derive(Clone)]
+            pub struct ToolCall {
+                /// Names the call among the items.
+                pub id: _rt::String,
+                /// The tool, as the model wrote it: it need not be one that was offered.
+                pub name: _rt::String,
+                /// The arguments, as the model wrote them: they need not fit the tool, nor be JSON.
+                pub arguments: _rt::String,
+            }
+            impl ::core::fmt::Debug for ToolCall {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ToolCall")
+                        .field("id", &self.id)
+                        .field("name", &self.name)
+                        .field("arguments", &self.arguments)
+                        .finish()
+                }
+            }
+            /// What became of a call that the model wanted.
+            #[derive(Clone)]
+            pub struct ToolResult {
+                /// The id of the call.
+                pub id: _rt::String,
+                /// What the tool gave, or why it gave nothing.
+                pub parts: _rt::Vec<Part>,
+                /// Whether it failed.
+                pub failed: bool,
+            }
+            impl ::core::fmt::Debug for ToolResult {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("ToolResult")
+                        .field("id", &self.id)
+                        .field("parts", &self.parts)
+                        .field("failed", &self.failed)
+                        .finish()
+                }
+            }
+            /// What the model thought before it said something.
+            #[derive(Clone)]
+            pub struct Reasoning {
+                /// In words, as far as the provider shows it.
+                pub text: _rt::String,
+                /// The same as the provider wants it back; nobody else reads it.
+                pub sealed: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for Reasoning {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Reasoning")
+                        .field("text", &self.text)
+                        .field("sealed", &self.sealed)
+                        .finish()
+                }
+            }
+            /// One item of a conversation.
+            #[derive(Clone)]
+            pub enum Item {
+                /// Something that is said.
+                Message(Message),
+                /// A call that the model wants.
+                ToolCall(ToolCall),
+                /// What became of it. It stands behind its call, before anybody says anything else.
+                ToolResult(ToolResult),
+                /// What the model thought.
+                Reasoning(Reasoning),
+            }
+            impl ::core::fmt::Debug for Item {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Item::Message(e) => {
+                            f.debug_tuple("Item::Message").field(e).finish()
+                        }
+                        Item::ToolCall(e) => {
+                            f.debug_tuple("Item::ToolCall").field(e).finish()
+                        }
+                        Item::ToolResult(e) => {
+                            f.debug_tuple("Item::ToolResult").field(e).finish()
+                        }
+                        Item::Reasoning(e) => {
+                            f.debug_tuple("Item::Reasoning").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// A tool that the model is offered.
+            #[derive(Clone)]
+            pub struct Tool {
+                /// Its name for the model: letters, digits, `_` and `-`, at most 64.
+                pub name: _rt::String,
+                /// What it does.
+                pub description: _rt::String,
+                /// JSON Schema of its arguments: an object.
+                pub parameters: Json,
+            }
+            impl ::core::fmt::Debug for Tool {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Tool")
+                        .field("name", &self.name)
+                        .field("description", &self.description)
+                        .field("parameters", &self.parameters)
+                        .finish()
+                }
+            }
+            /// Whether the model has to call a tool.
+            #[derive(Clone)]
+            pub enum Choice {
+                /// As it likes.
+                Auto,
+                /// None.
+                None,
+                /// One of them at least.
+                Required,
+                /// This one.
+                Named(_rt::String),
+            }
+            impl ::core::fmt::Debug for Choice {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Choice::Auto => f.debug_tuple("Choice::Auto").finish(),
+                        Choice::None => f.debug_tuple("Choice::None").finish(),
+                        Choice::Required => f.debug_tuple("Choice::Required").finish(),
+                        Choice::Named(e) => {
+                            f.debug_tuple("Choice::Named").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// The form that an answer in words has to have.
+            #[derive(Clone)]
+            pub struct Form {
+                /// What it is called: letters, digits, `_` and `-`, at most 64.
+                pub name: _rt::String,
+                /// Its JSON Schema: an object.
+                pub schema: Json,
+            }
+            impl ::core::fmt::Debug for Form {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Form")
+                        .field("name", &self.name)
+                        .field("schema", &self.schema)
+                        .finish()
+                }
+            }
+            /// What a model is asked.
+            #[derive(Clone)]
+            pub struct Request {
+                /// The conversation so far.
+                pub items: _rt::Vec<Item>,
+                /// Tokens that the answer has at most; as many as the project and the grant allow where nothing is said.
+                pub max_output_tokens: ::core::option::Option<u32>,
+                /// Tools that are offered.
+                pub tools: _rt::Vec<Tool>,
+                /// Whether one of them has to be called.
+                pub choice: Choice,
+                /// How much chance is in the answer, from 0 to 2; the provider's default where nothing is said.
+                pub temperature: ::core::option::Option<f64>,
+                /// The form of the answer.
+                pub form: ::core::option::Option<Form>,
+            }
+            impl ::core::fmt::Debug for Request {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Request")
+                        .field("items", &self.items)
+                        .field("max-output-tokens", &self.max_output_tokens)
+                        .field("tools", &self.tools)
+                        .field("choice", &self.choice)
+                        .field("temperature", &self.temperature)
+                        .field("form", &self.form)
+                        .finish()
+                }
+            }
+            /// Why an answer ended.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Stop {
+                /// The model had said all.
+                End,
+                /// It waits for the results of tools.
+                ToolCalls,
+                /// It had as many tokens as it may have.
+                MaxTokens,
+                /// It would not answer, or its provider would not let it.
+                Refused,
+            }
+            impl ::core::fmt::Debug for Stop {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Stop::End => f.debug_tuple("Stop::End").finish(),
+                        Stop::ToolCalls => f.debug_tuple("Stop::ToolCalls").finish(),
+                        Stop::MaxTokens => f.debug_tuple("Stop::MaxTokens").finish(),
+                        Stop::Refused => f.debug_tuple("Stop::Refused").finish(),
+                    }
+                }
+            }
+            impl Stop {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Stop {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Stop::End,
+                        1 => Stop::ToolCalls,
+                        2 => Stop::MaxTokens,
+                        3 => Stop::Refused,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// Tokens of one call, as the provider counts them.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Usage {
+                /// What was asked, the cached ones included.
+                pub input: u64,
+                /// Of those, the ones that the provider had from an earlier call.
+                pub cached: u64,
+                /// What was answered, the reasoning included.
+                pub output: u64,
+                /// Of those, the ones that the model thought with.
+                pub reasoning: u64,
+            }
+            impl ::core::fmt::Debug for Usage {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Usage")
+                        .field("input", &self.input)
+                        .field("cached", &self.cached)
+                        .field("output", &self.output)
+                        .field("reasoning", &self.reasoning)
+                        .finish()
+                }
+            }
+            /// What a model answers.
+            #[derive(Clone)]
+            pub struct Response {
+                /// What it said, thought and wants called, in its order.
+                pub items: _rt::Vec<Item>,
+                /// Why it ended.
+                pub stop: Stop,
+                /// What it took.
+                pub usage: Usage,
+                /// The model that answered, as its provider calls it.
+                pub model: _rt::String,
+            }
+            impl ::core::fmt::Debug for Response {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Response")
+                        .field("items", &self.items)
+                        .field("stop", &self.stop)
+                        .field("usage", &self.usage)
+                        .field("model", &self.model)
+                        .finish()
+                }
+            }
+        }
         /// What an agent does to the world. Each call is a step of the session's journal: after a crash, and after a wait, the agent runs again
         /// from the start of its turn, and what it did already is answered from the journal.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -21,6 +394,8 @@ pub mod remit {
             use super::super::super::_rt;
             pub type Json = super::super::super::__with_name0::Json;
             pub type Output = super::super::super::__with_name0::Output;
+            pub type Request = super::super::super::remit::agent::model::Request;
+            pub type Response = super::super::super::remit::agent::model::Response;
             /// Milliseconds since 1970-01-01T00:00:00Z.
             pub type Timestamp = u64;
             /// Why a call gave no result. Each case carries a message.
@@ -677,6 +1052,939 @@ pub mod remit {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result78
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Asks the project's model `name` and waits for its answer. The answer is in the journal before the agent has it; a host that stopped
+            /// before that asks once more.
+            #[allow(async_fn_in_trait)]
+            pub fn call_model(
+                name: &str,
+                request: &Request,
+            ) -> ::core::result::Result<Response, Problem> {
+                unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 40 + 12 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 40
+                            + 12 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    let vec1 = name;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len1;
+                    *ptr0.add(0).cast::<*mut u8>() = ptr1.cast_mut();
+                    let super::super::super::remit::agent::model::Request {
+                        items: items2,
+                        max_output_tokens: max_output_tokens2,
+                        tools: tools2,
+                        choice: choice2,
+                        temperature: temperature2,
+                        form: form2,
+                    } = request;
+                    let vec26 = items2;
+                    let len26 = vec26.len();
+                    let layout26 = _rt::alloc::Layout::from_size_align(
+                            vec26.len() * (7 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result26, _cleanup26) = ::wit_bindgen::rt::Cleanup::new(
+                        layout26,
+                    );
+                    for (i, e) in vec26.into_iter().enumerate() {
+                        let base = result26
+                            .add(i * (7 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            use super::super::super::remit::agent::model::Item as V25;
+                            match e {
+                                V25::Message(e) => {
+                                    *base.add(0).cast::<u8>() = (0i32) as u8;
+                                    let super::super::super::remit::agent::model::Message {
+                                        role: role3,
+                                        parts: parts3,
+                                    } = e;
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (role3.clone() as i32) as u8;
+                                    let vec9 = parts3;
+                                    let len9 = vec9.len();
+                                    let layout9 = _rt::alloc::Layout::from_size_align(
+                                            vec9.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        )
+                                        .unwrap();
+                                    let (result9, _cleanup9) = ::wit_bindgen::rt::Cleanup::new(
+                                        layout9,
+                                    );
+                                    cleanup_list.extend(_cleanup9);
+                                    for (i, e) in vec9.into_iter().enumerate() {
+                                        let base = result9
+                                            .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                        {
+                                            use super::super::super::remit::agent::model::Part as V8;
+                                            match e {
+                                                V8::Text(e) => {
+                                                    *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                    let vec4 = e;
+                                                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                                                    let len4 = vec4.len();
+                                                    *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len4;
+                                                    *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr4.cast_mut();
+                                                }
+                                                V8::Image(e) => {
+                                                    *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                    let super::super::super::__with_name0::Media {
+                                                        data: data5,
+                                                        mime_type: mime_type5,
+                                                    } = e;
+                                                    let vec6 = data5;
+                                                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                                                    let len6 = vec6.len();
+                                                    *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len6;
+                                                    *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr6.cast_mut();
+                                                    let vec7 = mime_type5;
+                                                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                                                    let len7 = vec7.len();
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len7;
+                                                    *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr7.cast_mut();
+                                                }
+                                            }
+                                        }
+                                    }
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len9;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = result9;
+                                }
+                                V25::ToolCall(e) => {
+                                    *base.add(0).cast::<u8>() = (1i32) as u8;
+                                    let super::super::super::remit::agent::model::ToolCall {
+                                        id: id10,
+                                        name: name10,
+                                        arguments: arguments10,
+                                    } = e;
+                                    let vec11 = id10;
+                                    let ptr11 = vec11.as_ptr().cast::<u8>();
+                                    let len11 = vec11.len();
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len11;
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr11.cast_mut();
+                                    let vec12 = name10;
+                                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                                    let len12 = vec12.len();
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len12;
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr12.cast_mut();
+                                    let vec13 = arguments10;
+                                    let ptr13 = vec13.as_ptr().cast::<u8>();
+                                    let len13 = vec13.len();
+                                    *base
+                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len13;
+                                    *base
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr13.cast_mut();
+                                }
+                                V25::ToolResult(e) => {
+                                    *base.add(0).cast::<u8>() = (2i32) as u8;
+                                    let super::super::super::remit::agent::model::ToolResult {
+                                        id: id14,
+                                        parts: parts14,
+                                        failed: failed14,
+                                    } = e;
+                                    let vec15 = id14;
+                                    let ptr15 = vec15.as_ptr().cast::<u8>();
+                                    let len15 = vec15.len();
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len15;
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr15.cast_mut();
+                                    let vec21 = parts14;
+                                    let len21 = vec21.len();
+                                    let layout21 = _rt::alloc::Layout::from_size_align(
+                                            vec21.len() * (5 * ::core::mem::size_of::<*const u8>()),
+                                            ::core::mem::size_of::<*const u8>(),
+                                        )
+                                        .unwrap();
+                                    let (result21, _cleanup21) = ::wit_bindgen::rt::Cleanup::new(
+                                        layout21,
+                                    );
+                                    cleanup_list.extend(_cleanup21);
+                                    for (i, e) in vec21.into_iter().enumerate() {
+                                        let base = result21
+                                            .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                        {
+                                            use super::super::super::remit::agent::model::Part as V20;
+                                            match e {
+                                                V20::Text(e) => {
+                                                    *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                    let vec16 = e;
+                                                    let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                    let len16 = vec16.len();
+                                                    *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len16;
+                                                    *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr16.cast_mut();
+                                                }
+                                                V20::Image(e) => {
+                                                    *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                    let super::super::super::__with_name0::Media {
+                                                        data: data17,
+                                                        mime_type: mime_type17,
+                                                    } = e;
+                                                    let vec18 = data17;
+                                                    let ptr18 = vec18.as_ptr().cast::<u8>();
+                                                    let len18 = vec18.len();
+                                                    *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len18;
+                                                    *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr18.cast_mut();
+                                                    let vec19 = mime_type17;
+                                                    let ptr19 = vec19.as_ptr().cast::<u8>();
+                                                    let len19 = vec19.len();
+                                                    *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>() = len19;
+                                                    *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>() = ptr19.cast_mut();
+                                                }
+                                            }
+                                        }
+                                    }
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len21;
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = result21;
+                                    *base
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (match failed14 {
+                                        true => 1,
+                                        false => 0,
+                                    }) as u8;
+                                }
+                                V25::Reasoning(e) => {
+                                    *base.add(0).cast::<u8>() = (3i32) as u8;
+                                    let super::super::super::remit::agent::model::Reasoning {
+                                        text: text22,
+                                        sealed: sealed22,
+                                    } = e;
+                                    let vec23 = text22;
+                                    let ptr23 = vec23.as_ptr().cast::<u8>();
+                                    let len23 = vec23.len();
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len23;
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr23.cast_mut();
+                                    match sealed22 {
+                                        Some(e) => {
+                                            *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (1i32) as u8;
+                                            let vec24 = e;
+                                            let ptr24 = vec24.as_ptr().cast::<u8>();
+                                            let len24 = vec24.len();
+                                            *base
+                                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>() = len24;
+                                            *base
+                                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>() = ptr24.cast_mut();
+                                        }
+                                        None => {
+                                            *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>() = (0i32) as u8;
+                                        }
+                                    };
+                                }
+                            }
+                        }
+                    }
+                    *ptr0.add(3 * ::core::mem::size_of::<*const u8>()).cast::<usize>() = len26;
+                    *ptr0
+                        .add(2 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>() = result26;
+                    match max_output_tokens2 {
+                        Some(e) => {
+                            *ptr0
+                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            *ptr0
+                                .add(4 + 4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<i32>() = _rt::as_i32(e);
+                        }
+                        None => {
+                            *ptr0
+                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    let vec31 = tools2;
+                    let len31 = vec31.len();
+                    let layout31 = _rt::alloc::Layout::from_size_align(
+                            vec31.len() * (6 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result31, _cleanup31) = ::wit_bindgen::rt::Cleanup::new(
+                        layout31,
+                    );
+                    for (i, e) in vec31.into_iter().enumerate() {
+                        let base = result31
+                            .add(i * (6 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let super::super::super::remit::agent::model::Tool {
+                                name: name27,
+                                description: description27,
+                                parameters: parameters27,
+                            } = e;
+                            let vec28 = name27;
+                            let ptr28 = vec28.as_ptr().cast::<u8>();
+                            let len28 = vec28.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len28;
+                            *base.add(0).cast::<*mut u8>() = ptr28.cast_mut();
+                            let vec29 = description27;
+                            let ptr29 = vec29.as_ptr().cast::<u8>();
+                            let len29 = vec29.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len29;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr29.cast_mut();
+                            let vec30 = parameters27;
+                            let ptr30 = vec30.as_ptr().cast::<u8>();
+                            let len30 = vec30.len();
+                            *base
+                                .add(5 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len30;
+                            *base
+                                .add(4 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr30.cast_mut();
+                        }
+                    }
+                    *ptr0
+                        .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                        .cast::<usize>() = len31;
+                    *ptr0
+                        .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                        .cast::<*mut u8>() = result31;
+                    use super::super::super::remit::agent::model::Choice as V33;
+                    match choice2 {
+                        V33::Auto => {
+                            *ptr0
+                                .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                        V33::None => {
+                            *ptr0
+                                .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                        }
+                        V33::Required => {
+                            *ptr0
+                                .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (2i32) as u8;
+                        }
+                        V33::Named(e) => {
+                            *ptr0
+                                .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (3i32) as u8;
+                            let vec32 = e;
+                            let ptr32 = vec32.as_ptr().cast::<u8>();
+                            let len32 = vec32.len();
+                            *ptr0
+                                .add(8 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len32;
+                            *ptr0
+                                .add(8 + 7 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr32.cast_mut();
+                        }
+                    }
+                    match temperature2 {
+                        Some(e) => {
+                            *ptr0
+                                .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            *ptr0
+                                .add(24 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<f64>() = _rt::as_f64(e);
+                        }
+                        None => {
+                            *ptr0
+                                .add(16 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    match form2 {
+                        Some(e) => {
+                            *ptr0
+                                .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (1i32) as u8;
+                            let super::super::super::remit::agent::model::Form {
+                                name: name34,
+                                schema: schema34,
+                            } = e;
+                            let vec35 = name34;
+                            let ptr35 = vec35.as_ptr().cast::<u8>();
+                            let len35 = vec35.len();
+                            *ptr0
+                                .add(32 + 10 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len35;
+                            *ptr0
+                                .add(32 + 9 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr35.cast_mut();
+                            let vec36 = schema34;
+                            let ptr36 = vec36.as_ptr().cast::<u8>();
+                            let len36 = vec36.len();
+                            *ptr0
+                                .add(32 + 12 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len36;
+                            *ptr0
+                                .add(32 + 11 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr36.cast_mut();
+                        }
+                        None => {
+                            *ptr0
+                                .add(32 + 8 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (0i32) as u8;
+                        }
+                    };
+                    let ptr37 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "remit:agent/durable@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "call-model"]
+                        fn wit_import38(_: *mut u8, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import38(_: *mut u8, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import38(ptr0, ptr37);
+                    let l39 = i32::from(*ptr37.add(0).cast::<u8>());
+                    let result122 = match l39 {
+                        0 => {
+                            let e = {
+                                let l40 = *ptr37.add(8).cast::<*mut u8>();
+                                let l41 = *ptr37
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base93 = l40;
+                                let len93 = l41;
+                                let mut result93 = _rt::Vec::with_capacity(len93);
+                                for i in 0..len93 {
+                                    let base = base93
+                                        .add(i * (7 * ::core::mem::size_of::<*const u8>()));
+                                    let e93 = {
+                                        let l42 = i32::from(*base.add(0).cast::<u8>());
+                                        use super::super::super::remit::agent::model::Item as V92;
+                                        let v92 = match l42 {
+                                            0 => {
+                                                let e92 = {
+                                                    let l43 = i32::from(
+                                                        *base.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                                    );
+                                                    let l44 = *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l45 = *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let base57 = l44;
+                                                    let len57 = l45;
+                                                    let mut result57 = _rt::Vec::with_capacity(len57);
+                                                    for i in 0..len57 {
+                                                        let base = base57
+                                                            .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                                        let e57 = {
+                                                            let l46 = i32::from(*base.add(0).cast::<u8>());
+                                                            use super::super::super::remit::agent::model::Part as V56;
+                                                            let v56 = match l46 {
+                                                                0 => {
+                                                                    let e56 = {
+                                                                        let l47 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l48 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len49 = l48;
+                                                                        let bytes49 = _rt::Vec::from_raw_parts(
+                                                                            l47.cast(),
+                                                                            len49,
+                                                                            len49,
+                                                                        );
+                                                                        _rt::string_lift(bytes49)
+                                                                    };
+                                                                    V56::Text(e56)
+                                                                }
+                                                                n => {
+                                                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                                                    let e56 = {
+                                                                        let l50 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l51 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len52 = l51;
+                                                                        let l53 = *base
+                                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l54 = *base
+                                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len55 = l54;
+                                                                        let bytes55 = _rt::Vec::from_raw_parts(
+                                                                            l53.cast(),
+                                                                            len55,
+                                                                            len55,
+                                                                        );
+                                                                        super::super::super::__with_name0::Media {
+                                                                            data: <_ as From<
+                                                                                _rt::Vec<_>,
+                                                                            >>::from(
+                                                                                _rt::Vec::from_raw_parts(l50.cast(), len52, len52),
+                                                                            ),
+                                                                            mime_type: _rt::string_lift(bytes55),
+                                                                        }
+                                                                    };
+                                                                    V56::Image(e56)
+                                                                }
+                                                            };
+                                                            v56
+                                                        };
+                                                        result57.push(e57);
+                                                    }
+                                                    _rt::cabi_dealloc(
+                                                        base57,
+                                                        len57 * (5 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    );
+                                                    super::super::super::remit::agent::model::Message {
+                                                        role: super::super::super::remit::agent::model::Role::_lift(
+                                                            l43 as u8,
+                                                        ),
+                                                        parts: result57,
+                                                    }
+                                                };
+                                                V92::Message(e92)
+                                            }
+                                            1 => {
+                                                let e92 = {
+                                                    let l58 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l59 = *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len60 = l59;
+                                                    let bytes60 = _rt::Vec::from_raw_parts(
+                                                        l58.cast(),
+                                                        len60,
+                                                        len60,
+                                                    );
+                                                    let l61 = *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l62 = *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len63 = l62;
+                                                    let bytes63 = _rt::Vec::from_raw_parts(
+                                                        l61.cast(),
+                                                        len63,
+                                                        len63,
+                                                    );
+                                                    let l64 = *base
+                                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l65 = *base
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len66 = l65;
+                                                    let bytes66 = _rt::Vec::from_raw_parts(
+                                                        l64.cast(),
+                                                        len66,
+                                                        len66,
+                                                    );
+                                                    super::super::super::remit::agent::model::ToolCall {
+                                                        id: _rt::string_lift(bytes60),
+                                                        name: _rt::string_lift(bytes63),
+                                                        arguments: _rt::string_lift(bytes66),
+                                                    }
+                                                };
+                                                V92::ToolCall(e92)
+                                            }
+                                            2 => {
+                                                let e92 = {
+                                                    let l67 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l68 = *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len69 = l68;
+                                                    let bytes69 = _rt::Vec::from_raw_parts(
+                                                        l67.cast(),
+                                                        len69,
+                                                        len69,
+                                                    );
+                                                    let l70 = *base
+                                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l71 = *base
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let base83 = l70;
+                                                    let len83 = l71;
+                                                    let mut result83 = _rt::Vec::with_capacity(len83);
+                                                    for i in 0..len83 {
+                                                        let base = base83
+                                                            .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                                        let e83 = {
+                                                            let l72 = i32::from(*base.add(0).cast::<u8>());
+                                                            use super::super::super::remit::agent::model::Part as V82;
+                                                            let v82 = match l72 {
+                                                                0 => {
+                                                                    let e82 = {
+                                                                        let l73 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l74 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len75 = l74;
+                                                                        let bytes75 = _rt::Vec::from_raw_parts(
+                                                                            l73.cast(),
+                                                                            len75,
+                                                                            len75,
+                                                                        );
+                                                                        _rt::string_lift(bytes75)
+                                                                    };
+                                                                    V82::Text(e82)
+                                                                }
+                                                                n => {
+                                                                    debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                                                    let e82 = {
+                                                                        let l76 = *base
+                                                                            .add(::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l77 = *base
+                                                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len78 = l77;
+                                                                        let l79 = *base
+                                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<*mut u8>();
+                                                                        let l80 = *base
+                                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                            .cast::<usize>();
+                                                                        let len81 = l80;
+                                                                        let bytes81 = _rt::Vec::from_raw_parts(
+                                                                            l79.cast(),
+                                                                            len81,
+                                                                            len81,
+                                                                        );
+                                                                        super::super::super::__with_name0::Media {
+                                                                            data: <_ as From<
+                                                                                _rt::Vec<_>,
+                                                                            >>::from(
+                                                                                _rt::Vec::from_raw_parts(l76.cast(), len78, len78),
+                                                                            ),
+                                                                            mime_type: _rt::string_lift(bytes81),
+                                                                        }
+                                                                    };
+                                                                    V82::Image(e82)
+                                                                }
+                                                            };
+                                                            v82
+                                                        };
+                                                        result83.push(e83);
+                                                    }
+                                                    _rt::cabi_dealloc(
+                                                        base83,
+                                                        len83 * (5 * ::core::mem::size_of::<*const u8>()),
+                                                        ::core::mem::size_of::<*const u8>(),
+                                                    );
+                                                    let l84 = i32::from(
+                                                        *base
+                                                            .add(5 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    super::super::super::remit::agent::model::ToolResult {
+                                                        id: _rt::string_lift(bytes69),
+                                                        parts: result83,
+                                                        failed: _rt::bool_lift(l84 as u8),
+                                                    }
+                                                };
+                                                V92::ToolResult(e92)
+                                            }
+                                            n => {
+                                                debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                                let e92 = {
+                                                    let l85 = *base
+                                                        .add(::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l86 = *base
+                                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len87 = l86;
+                                                    let bytes87 = _rt::Vec::from_raw_parts(
+                                                        l85.cast(),
+                                                        len87,
+                                                        len87,
+                                                    );
+                                                    let l88 = i32::from(
+                                                        *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<u8>(),
+                                                    );
+                                                    super::super::super::remit::agent::model::Reasoning {
+                                                        text: _rt::string_lift(bytes87),
+                                                        sealed: match l88 {
+                                                            0 => None,
+                                                            1 => {
+                                                                let e = {
+                                                                    let l89 = *base
+                                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<*mut u8>();
+                                                                    let l90 = *base
+                                                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                                                        .cast::<usize>();
+                                                                    let len91 = l90;
+                                                                    let bytes91 = _rt::Vec::from_raw_parts(
+                                                                        l89.cast(),
+                                                                        len91,
+                                                                        len91,
+                                                                    );
+                                                                    _rt::string_lift(bytes91)
+                                                                };
+                                                                Some(e)
+                                                            }
+                                                            _ => _rt::invalid_enum_discriminant(),
+                                                        },
+                                                    }
+                                                };
+                                                V92::Reasoning(e92)
+                                            }
+                                        };
+                                        v92
+                                    };
+                                    result93.push(e93);
+                                }
+                                _rt::cabi_dealloc(
+                                    base93,
+                                    len93 * (7 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l94 = i32::from(
+                                    *ptr37
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>(),
+                                );
+                                let l95 = *ptr37
+                                    .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l96 = *ptr37
+                                    .add(24 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l97 = *ptr37
+                                    .add(32 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l98 = *ptr37
+                                    .add(40 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                let l99 = *ptr37
+                                    .add(48 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l100 = *ptr37
+                                    .add(48 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len101 = l100;
+                                let bytes101 = _rt::Vec::from_raw_parts(
+                                    l99.cast(),
+                                    len101,
+                                    len101,
+                                );
+                                super::super::super::remit::agent::model::Response {
+                                    items: result93,
+                                    stop: super::super::super::remit::agent::model::Stop::_lift(
+                                        l94 as u8,
+                                    ),
+                                    usage: super::super::super::remit::agent::model::Usage {
+                                        input: l95 as u64,
+                                        cached: l96 as u64,
+                                        output: l97 as u64,
+                                        reasoning: l98 as u64,
+                                    },
+                                    model: _rt::string_lift(bytes101),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l102 = i32::from(*ptr37.add(8).cast::<u8>());
+                                let v121 = match l102 {
+                                    0 => {
+                                        let e121 = {
+                                            let l103 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l104 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len105 = l104;
+                                            let bytes105 = _rt::Vec::from_raw_parts(
+                                                l103.cast(),
+                                                len105,
+                                                len105,
+                                            );
+                                            _rt::string_lift(bytes105)
+                                        };
+                                        Problem::InvalidArguments(e121)
+                                    }
+                                    1 => {
+                                        let e121 = {
+                                            let l106 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l107 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len108 = l107;
+                                            let bytes108 = _rt::Vec::from_raw_parts(
+                                                l106.cast(),
+                                                len108,
+                                                len108,
+                                            );
+                                            _rt::string_lift(bytes108)
+                                        };
+                                        Problem::Denied(e121)
+                                    }
+                                    2 => {
+                                        let e121 = {
+                                            let l109 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l110 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len111 = l110;
+                                            let bytes111 = _rt::Vec::from_raw_parts(
+                                                l109.cast(),
+                                                len111,
+                                                len111,
+                                            );
+                                            _rt::string_lift(bytes111)
+                                        };
+                                        Problem::Unavailable(e121)
+                                    }
+                                    3 => {
+                                        let e121 = {
+                                            let l112 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l113 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len114 = l113;
+                                            let bytes114 = _rt::Vec::from_raw_parts(
+                                                l112.cast(),
+                                                len114,
+                                                len114,
+                                            );
+                                            _rt::string_lift(bytes114)
+                                        };
+                                        Problem::Limit(e121)
+                                    }
+                                    4 => {
+                                        let e121 = {
+                                            let l115 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l116 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len117 = l116;
+                                            let bytes117 = _rt::Vec::from_raw_parts(
+                                                l115.cast(),
+                                                len117,
+                                                len117,
+                                            );
+                                            _rt::string_lift(bytes117)
+                                        };
+                                        Problem::InDoubt(e121)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                        let e121 = {
+                                            let l118 = *ptr37
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l119 = *ptr37
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len120 = l119;
+                                            let bytes120 = _rt::Vec::from_raw_parts(
+                                                l118.cast(),
+                                                len120,
+                                                len120,
+                                            );
+                                            _rt::string_lift(bytes120)
+                                        };
+                                        Problem::Failed(e121)
+                                    }
+                                };
+                                v121
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result122
                 }
             }
             impl CallGroup {
@@ -2333,6 +3641,24 @@ mod _rt {
             }
         }
     }
+    pub use alloc_crate::alloc;
+    pub fn as_f64<T: AsF64>(t: T) -> f64 {
+        t.as_f64()
+    }
+    pub trait AsF64 {
+        fn as_f64(self) -> f64;
+    }
+    impl<'a, T: Copy + AsF64> AsF64 for &'a T {
+        fn as_f64(self) -> f64 {
+            (*self).as_f64()
+        }
+    }
+    impl AsF64 for f64 {
+        #[inline]
+        fn as_f64(self) -> f64 {
+            self as f64
+        }
+    }
     pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
             match val {
@@ -2349,7 +3675,6 @@ mod _rt {
         ::wit_bindgen::rt::run_ctors_once();
     }
     extern crate alloc as alloc_crate;
-    pub use alloc_crate::alloc;
 }
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
 /// the root implementation of all generated traits.
@@ -2382,10 +3707,10 @@ macro_rules! __export_agent_impl {
         : () = { #[rustfmt::skip] #[cfg(target_arch = "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:remit:guest@0.1.0:agent:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1703] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 2503] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xab\x0c\x01A\x02\x01\
-A\x0d\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcb\x12\x01A\x02\x01\
+A\x12\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
 \x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05\
 value\x02\0\x05\x04\0\x03put\x01\x06\x01@\x01\x03keys\x01\0\x04\0\x06delete\x01\x07\
 \x01ps\x01@\x01\x06prefixs\0\x08\x04\0\x09list-keys\x01\x09\x03\0\x19remit:sessi\
@@ -2403,25 +3728,44 @@ blob\x01\x08\0\x04\0\x0dresource-body\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x0
 content\x03\0\x11\x01p\x12\x01r\x02\x07content\x13\x0astructured\x05\x04\0\x06ou\
 tput\x03\0\x14\x01q\x04\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavaila\
 ble\x01s\0\x06failed\x01s\0\x04\0\x07failure\x03\0\x16\x03\0\x16remit:tool/types\
-@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x06output\x01B%\x02\x03\x02\x01\
-\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06output\x03\0\x02\x01w\x04\
-\0\x09timestamp\x03\0\x04\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
+@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x05media\x01B'\x02\x03\x02\x01\
+\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x05media\x03\0\x02\x01m\x03\
+\x06system\x04user\x09assistant\x04\0\x04role\x03\0\x04\x01q\x02\x04text\x01s\0\x05\
+image\x01\x03\0\x04\0\x04part\x03\0\x06\x01p\x07\x01r\x02\x04role\x05\x05parts\x08\
+\x04\0\x07message\x03\0\x09\x01r\x03\x02ids\x04names\x09argumentss\x04\0\x09tool\
+-call\x03\0\x0b\x01r\x03\x02ids\x05parts\x08\x06failed\x7f\x04\0\x0btool-result\x03\
+\0\x0d\x01ks\x01r\x02\x04texts\x06sealed\x0f\x04\0\x09reasoning\x03\0\x10\x01q\x04\
+\x07message\x01\x0a\0\x09tool-call\x01\x0c\0\x0btool-result\x01\x0e\0\x09reasoni\
+ng\x01\x11\0\x04\0\x04item\x03\0\x12\x01r\x03\x04names\x0bdescriptions\x0aparame\
+ters\x01\x04\0\x04tool\x03\0\x14\x01q\x04\x04auto\0\0\x04none\0\0\x08required\0\0\
+\x05named\x01s\0\x04\0\x06choice\x03\0\x16\x01r\x02\x04names\x06schema\x01\x04\0\
+\x04form\x03\0\x18\x01p\x13\x01ky\x01p\x15\x01ku\x01k\x19\x01r\x06\x05items\x1a\x11\
+max-output-tokens\x1b\x05tools\x1c\x06choice\x17\x0btemperature\x1d\x04form\x1e\x04\
+\0\x07request\x03\0\x1f\x01m\x04\x03end\x0atool-calls\x0amax-tokens\x07refused\x04\
+\0\x04stop\x03\0!\x01r\x04\x05inputw\x06cachedw\x06outputw\x09reasoningw\x04\0\x05\
+usage\x03\0#\x01r\x04\x05items\x1a\x04stop\"\x05usage$\x05models\x04\0\x08respon\
+se\x03\0%\x03\0\x17remit:agent/model@0.1.0\x05\x05\x02\x03\0\x02\x06output\x02\x03\
+\0\x03\x07request\x02\x03\0\x03\x08response\x01B,\x02\x03\x02\x01\x03\x04\0\x04j\
+son\x03\0\0\x02\x03\x02\x01\x06\x04\0\x06output\x03\0\x02\x02\x03\x02\x01\x07\x04\
+\0\x07request\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x08response\x03\0\x06\x01w\x04\
+\0\x09timestamp\x03\0\x08\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
 unavailable\x01s\0\x05limit\x01s\0\x08in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07\
-problem\x03\0\x06\x01j\x01\x03\x01\x07\x01r\x02\x04cally\x07outcome\x08\x04\0\x0a\
-completion\x03\0\x09\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
-ailss\x10expires-after-ms\x0c\x04\0\x08question\x03\0\x0d\x01ks\x01q\x03\x08appr\
-oved\x01\x0f\0\x06denied\x01\x0f\0\x07expired\0\0\x04\0\x08decision\x03\0\x10\x01\
-i\x0b\x01@\0\0\x12\x04\0\x17[constructor]call-group\x01\x13\x01h\x0b\x01@\x03\x04\
-self\x14\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x15\x01\
-k\x0a\x01@\x01\x04self\x14\0\x16\x04\0\x17[method]call-group.next\x01\x17\x01@\x02\
-\x04tools\x09arguments\x01\0\x08\x04\0\x09call-tool\x01\x18\x01@\x01\x08question\
-\x0e\0\x11\x04\0\x0eawait-approval\x01\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait\
--input\x01\x1a\x01@\x01\x04time\x05\x01\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04\
-names\0\x7f\x04\0\x05patch\x01\x1c\x03\0\x19remit:agent/durable@0.1.0\x05\x05\x02\
-\x03\0\x02\x0adefinition\x01B\x09\x02\x03\x02\x01\x06\x04\0\x0adefinition\x03\0\0\
+problem\x03\0\x0a\x01j\x01\x03\x01\x0b\x01r\x02\x04cally\x07outcome\x0c\x04\0\x0a\
+completion\x03\0\x0d\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
+ailss\x10expires-after-ms\x10\x04\0\x08question\x03\0\x11\x01ks\x01q\x03\x08appr\
+oved\x01\x13\0\x06denied\x01\x13\0\x07expired\0\0\x04\0\x08decision\x03\0\x14\x01\
+i\x0f\x01@\0\0\x16\x04\0\x17[constructor]call-group\x01\x17\x01h\x0f\x01@\x03\x04\
+self\x18\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x19\x01\
+k\x0e\x01@\x01\x04self\x18\0\x1a\x04\0\x17[method]call-group.next\x01\x1b\x01@\x02\
+\x04tools\x09arguments\x01\0\x0c\x04\0\x09call-tool\x01\x1c\x01j\x01\x07\x01\x0b\
+\x01@\x02\x04names\x07request\x05\0\x1d\x04\0\x0acall-model\x01\x1e\x01@\x01\x08\
+question\x12\0\x15\x04\0\x0eawait-approval\x01\x1f\x01@\x01\x06prompts\0s\x04\0\x0b\
+await-input\x01\x20\x01@\x01\x04time\x09\x01\0\x04\0\x0bsleep-until\x01!\x01@\x01\
+\x04names\0\x7f\x04\0\x05patch\x01\"\x03\0\x19remit:agent/durable@0.1.0\x05\x09\x02\
+\x03\0\x02\x0adefinition\x01B\x09\x02\x03\x02\x01\x0a\x04\0\x0adefinition\x03\0\0\
 \x02\x03\x02\x01\x03\x04\0\x04json\x03\0\x02\x01@\0\0\x01\x04\0\x08describe\x01\x04\
 \x01j\x01\x03\x01s\x01@\x01\x05input\x03\0\x05\x04\0\x04turn\x01\x06\x04\0\x19re\
-mit:agent/handler@0.1.0\x05\x07\x04\0\x17remit:guest/agent@0.1.0\x04\0\x0b\x0b\x01\
+mit:agent/handler@0.1.0\x05\x0b\x04\0\x17remit:guest/agent@0.1.0\x04\0\x0b\x0b\x01\
 \0\x05agent\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
 0.258.3\x10wit-bindgen-rust\x060.61.1";
         };
@@ -2436,9 +3780,9 @@ pub use __export_agent_impl as __export_agent;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1638] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xca\x0b\x01A\x02\x01\
-A\x0a\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2438] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xea\x11\x01A\x02\x01\
+A\x0f\x01B\x0e\x01q\x01\x09too-large\x01s\0\x04\0\x05error\x03\0\0\x01p}\x01k\x02\
 \x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01j\0\x01\x01\x01@\x02\x03keys\x05\
 value\x02\0\x05\x04\0\x03put\x01\x06\x01@\x01\x03keys\x01\0\x04\0\x06delete\x01\x07\
 \x01ps\x01@\x01\x06prefixs\0\x08\x04\0\x09list-keys\x01\x09\x03\0\x19remit:sessi\
@@ -2456,21 +3800,40 @@ blob\x01\x08\0\x04\0\x0dresource-body\x03\0\x0d\x01r\x03\x03uris\x09mime-type\x0
 content\x03\0\x11\x01p\x12\x01r\x02\x07content\x13\x0astructured\x05\x04\0\x06ou\
 tput\x03\0\x14\x01q\x04\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0bunavaila\
 ble\x01s\0\x06failed\x01s\0\x04\0\x07failure\x03\0\x16\x03\0\x16remit:tool/types\
-@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x06output\x01B%\x02\x03\x02\x01\
-\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x06output\x03\0\x02\x01w\x04\
-\0\x09timestamp\x03\0\x04\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
+@0.1.0\x05\x02\x02\x03\0\x02\x04json\x02\x03\0\x02\x05media\x01B'\x02\x03\x02\x01\
+\x03\x04\0\x04json\x03\0\0\x02\x03\x02\x01\x04\x04\0\x05media\x03\0\x02\x01m\x03\
+\x06system\x04user\x09assistant\x04\0\x04role\x03\0\x04\x01q\x02\x04text\x01s\0\x05\
+image\x01\x03\0\x04\0\x04part\x03\0\x06\x01p\x07\x01r\x02\x04role\x05\x05parts\x08\
+\x04\0\x07message\x03\0\x09\x01r\x03\x02ids\x04names\x09argumentss\x04\0\x09tool\
+-call\x03\0\x0b\x01r\x03\x02ids\x05parts\x08\x06failed\x7f\x04\0\x0btool-result\x03\
+\0\x0d\x01ks\x01r\x02\x04texts\x06sealed\x0f\x04\0\x09reasoning\x03\0\x10\x01q\x04\
+\x07message\x01\x0a\0\x09tool-call\x01\x0c\0\x0btool-result\x01\x0e\0\x09reasoni\
+ng\x01\x11\0\x04\0\x04item\x03\0\x12\x01r\x03\x04names\x0bdescriptions\x0aparame\
+ters\x01\x04\0\x04tool\x03\0\x14\x01q\x04\x04auto\0\0\x04none\0\0\x08required\0\0\
+\x05named\x01s\0\x04\0\x06choice\x03\0\x16\x01r\x02\x04names\x06schema\x01\x04\0\
+\x04form\x03\0\x18\x01p\x13\x01ky\x01p\x15\x01ku\x01k\x19\x01r\x06\x05items\x1a\x11\
+max-output-tokens\x1b\x05tools\x1c\x06choice\x17\x0btemperature\x1d\x04form\x1e\x04\
+\0\x07request\x03\0\x1f\x01m\x04\x03end\x0atool-calls\x0amax-tokens\x07refused\x04\
+\0\x04stop\x03\0!\x01r\x04\x05inputw\x06cachedw\x06outputw\x09reasoningw\x04\0\x05\
+usage\x03\0#\x01r\x04\x05items\x1a\x04stop\"\x05usage$\x05models\x04\0\x08respon\
+se\x03\0%\x03\0\x17remit:agent/model@0.1.0\x05\x05\x02\x03\0\x02\x06output\x02\x03\
+\0\x03\x07request\x02\x03\0\x03\x08response\x01B,\x02\x03\x02\x01\x03\x04\0\x04j\
+son\x03\0\0\x02\x03\x02\x01\x06\x04\0\x06output\x03\0\x02\x02\x03\x02\x01\x07\x04\
+\0\x07request\x03\0\x04\x02\x03\x02\x01\x08\x04\0\x08response\x03\0\x06\x01w\x04\
+\0\x09timestamp\x03\0\x08\x01q\x06\x11invalid-arguments\x01s\0\x06denied\x01s\0\x0b\
 unavailable\x01s\0\x05limit\x01s\0\x08in-doubt\x01s\0\x06failed\x01s\0\x04\0\x07\
-problem\x03\0\x06\x01j\x01\x03\x01\x07\x01r\x02\x04cally\x07outcome\x08\x04\0\x0a\
-completion\x03\0\x09\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
-ailss\x10expires-after-ms\x0c\x04\0\x08question\x03\0\x0d\x01ks\x01q\x03\x08appr\
-oved\x01\x0f\0\x06denied\x01\x0f\0\x07expired\0\0\x04\0\x08decision\x03\0\x10\x01\
-i\x0b\x01@\0\0\x12\x04\0\x17[constructor]call-group\x01\x13\x01h\x0b\x01@\x03\x04\
-self\x14\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x15\x01\
-k\x0a\x01@\x01\x04self\x14\0\x16\x04\0\x17[method]call-group.next\x01\x17\x01@\x02\
-\x04tools\x09arguments\x01\0\x08\x04\0\x09call-tool\x01\x18\x01@\x01\x08question\
-\x0e\0\x11\x04\0\x0eawait-approval\x01\x19\x01@\x01\x06prompts\0s\x04\0\x0bawait\
--input\x01\x1a\x01@\x01\x04time\x05\x01\0\x04\0\x0bsleep-until\x01\x1b\x01@\x01\x04\
-names\0\x7f\x04\0\x05patch\x01\x1c\x03\0\x19remit:agent/durable@0.1.0\x05\x05\x04\
+problem\x03\0\x0a\x01j\x01\x03\x01\x0b\x01r\x02\x04cally\x07outcome\x0c\x04\0\x0a\
+completion\x03\0\x0d\x04\0\x0acall-group\x03\x01\x01kw\x01r\x03\x05titles\x07det\
+ailss\x10expires-after-ms\x10\x04\0\x08question\x03\0\x11\x01ks\x01q\x03\x08appr\
+oved\x01\x13\0\x06denied\x01\x13\0\x07expired\0\0\x04\0\x08decision\x03\0\x14\x01\
+i\x0f\x01@\0\0\x16\x04\0\x17[constructor]call-group\x01\x17\x01h\x0f\x01@\x03\x04\
+self\x18\x04tools\x09arguments\x01\0y\x04\0\x18[method]call-group.start\x01\x19\x01\
+k\x0e\x01@\x01\x04self\x18\0\x1a\x04\0\x17[method]call-group.next\x01\x1b\x01@\x02\
+\x04tools\x09arguments\x01\0\x0c\x04\0\x09call-tool\x01\x1c\x01j\x01\x07\x01\x0b\
+\x01@\x02\x04names\x07request\x05\0\x1d\x04\0\x0acall-model\x01\x1e\x01@\x01\x08\
+question\x12\0\x15\x04\0\x0eawait-approval\x01\x1f\x01@\x01\x06prompts\0s\x04\0\x0b\
+await-input\x01\x20\x01@\x01\x04time\x09\x01\0\x04\0\x0bsleep-until\x01!\x01@\x01\
+\x04names\0\x7f\x04\0\x05patch\x01\"\x03\0\x19remit:agent/durable@0.1.0\x05\x09\x04\
 \07remit:guest/agent-with-all-of-its-exports-removed@0.1.0\x04\0\x0b+\x01\0%agen\
 t-with-all-of-its-exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\
 \x0dwit-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";

@@ -1,10 +1,12 @@
 //! What a component reaches through its imports. Each function stands alone, so that what a tool does not call is not imported.
 
 mod agent;
+mod model;
 
 use std::time::Duration;
 
 pub use self::agent::*;
+pub use self::model::call_model;
 use super::convert::{from_guest_failure, from_guest_output};
 use crate::bindings::remit::session::context as session;
 use crate::bindings::remit::tool::{invoke as tools, progress as reports};

@@ -104,7 +104,7 @@ impl super::Run {
         let name = plugin.name.to_string();
         let promised = plugin.definitions.iter().any(|one| one.name == tool && one.output_schema.is_some());
         let plugins = std::iter::once(plugin).chain(others).collect();
-        let served = Project { name: project.clone(), root, plugins, labels };
+        let served = Project { name: project.clone(), root, plugins, labels, ..Project::default() };
         if let Some((_, error)) = host.load(served).into_iter().find(|(out, _)| out.as_str() == name) {
             return Err(error.into());
         }
@@ -203,6 +203,7 @@ pub(super) fn show(event: Event) {
         Event::Progress { fraction: Some(fraction), message } => output::note(&format!("{:3.0} % {message}", fraction * 100.0)),
         Event::Progress { fraction: None, message } => output::note(&message),
         Event::Log { level, message } => output::note(&format!("{level}: {message}")),
+        Event::Said { text } => output::piece(&text),
     }
 }
 

@@ -76,9 +76,9 @@ pub struct Remove {
 pub struct Grant {
     /// The plugin
     plugin: String,
-    /// fs, http, env, config, kv, tools, or a capability of the application
+    /// fs, http, env, config, kv, tools, model, or a capability of the application
     capability: String,
-    /// What of it: fs PATH[:MOUNT][:read|write], http 'METHOD URL', env KEY=VALUE, kv read|write, tools PLUGIN/TOOL
+    /// What of it: fs PATH[:MOUNT][:read|write], http 'METHOD URL', env KEY=VALUE, kv read|write, tools PLUGIN/TOOL, model NAME
     scope: String,
     /// Answer yes
     #[arg(long)]
@@ -294,16 +294,17 @@ fn set_grants(document: &mut DocumentMut, plugin: &Plugin, capability: &str, gra
         let error = Error::invalid(format!("`{name}` is an outside server and cannot be held to grants"));
         return Err(error.hint(format!("what it is given stands in `[plugins.{name}]` in `remit.toml`")).into());
     }
-    if plugin.agent && capability != "tools" {
-        let error =
-            Error::invalid(format!("`{name}` is an agent: it acts through tools alone, and `{capability}` cannot be granted to it"));
+    if plugin.agent && !matches!(capability, "tools" | "model") {
+        let error = Error::invalid(format!(
+            "`{name}` is an agent: it acts through tools and asks models, and `{capability}` cannot be granted to it"
+        ));
         return Err(error.hint(format!("grant it to a tool, and the tool to the agent: remit grant {name} tools PLUGIN/TOOL")).into());
     }
     let written = toml::to_string(&AuthoredGrants::from(grants))?;
     let mut written: DocumentMut = written.parse()?;
     let no_table = || Error::invalid(format!("`{}.{name}` in `remit.toml` is not a table", plugin.table()));
     let table = section_of(document, plugin.table())?.get_mut(name.as_str()).and_then(Item::as_table_mut).ok_or_else(no_table)?;
-    // An agent's one grant stands in its table itself.
+    // An agent's grants stand in its table itself.
     let own = match plugin.agent {
         true => table,
         false => table.entry("grants").or_insert(Item::Table(Table::new())).as_table_like_mut().ok_or_else(no_table)?,

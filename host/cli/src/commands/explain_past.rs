@@ -12,7 +12,7 @@ use remit_core::{
     identity::{Principal, Role},
     journal::{Body, MORE_USES, Outcome, Record, ToolCall},
     limit::FILE_MAX_BYTES,
-    plugin::{Effect, NO_AGENT, PluginName, declared_from_lines, granted_lines, text::visible},
+    plugin::{Effect, MODELS, NO_AGENT, PluginName, declared_from_lines, granted_lines, text::visible},
     project::{Plugin, Project},
     store::SessionRow,
 };
@@ -92,23 +92,28 @@ impl super::Run {
         }
         let (agent, refused) = self.agent_now(project, row, &call.tool)?;
         let (plugin, tool) = call.tool.split_once('/').unwrap_or((&call.tool, ""));
-        let (now, exit) = match project.project.plugins.iter().find(|(name, _)| name.as_str() == plugin) {
-            None => {
-                let reason = format!("the project has no plugin `{}`", visible(plugin, 64));
-                if !self.global.json {
-                    output::line(&format!("  {BAD}{reason}{BAD:#}"));
+        let (now, exit) =
+            match project.project.plugins.iter().filter(|_| model_of(&call.tool).is_none()).find(|(name, _)| name.as_str() == plugin) {
+                None if project.project.models.contains_key(tool) && model_of(&call.tool).is_some() => {
+                    (json!({ "decision": "allow" }), Exit::Done)
                 }
-                (json!({ "decision": "deny", "reason": reason }), Exit::Denied)
-            }
-            Some((_, plugin)) => {
-                let current = self.current(project, plugin, known(project.lock.as_ref(), plugin), Start::Never)?;
-                let gone = || Error::not_found(format!("`{}` has no tool `{}` now", plugin.name, visible(tool, 64)));
-                let tool = current.locked.tools.get(tool).ok_or_else(gone)?;
-                let called = Called { tool, principal: &row.principal, arguments: Some(&call.arguments) };
-                let (explained, exit) = self.explain_tool(project, plugin, &current, &called)?;
-                (explained.unwrap_or_default(), exit)
-            }
-        };
+                None => {
+                    let what = if model_of(&call.tool).is_some() { ("model", tool) } else { ("plugin", plugin) };
+                    let reason = format!("the project has no {} `{}`", what.0, visible(what.1, 64));
+                    if !self.global.json {
+                        output::line(&format!("  {BAD}{reason}{BAD:#}"));
+                    }
+                    (json!({ "decision": "deny", "reason": reason }), Exit::Denied)
+                }
+                Some((_, plugin)) => {
+                    let current = self.current(project, plugin, known(project.lock.as_ref(), plugin), Start::Never)?;
+                    let gone = || Error::not_found(format!("`{}` has no tool `{}` now", plugin.name, visible(tool, 64)));
+                    let tool = current.locked.tools.get(tool).ok_or_else(gone)?;
+                    let called = Called { tool, principal: &row.principal, arguments: Some(&call.arguments) };
+                    let (explained, exit) = self.explain_tool(project, plugin, &current, &called)?;
+                    (explained.unwrap_or_default(), exit)
+                }
+            };
         if self.global.json {
             let (outcome, used) = end.unzip();
             output::json(&json!({
@@ -124,7 +129,8 @@ impl super::Run {
         let Some(agent) = project.project.plugins.values().find(|plugin| plugin.agent && plugin.name.as_str() == row.agent) else {
             return Ok((Value::Null, false));
         };
-        let (asked, rights) = (Asked::parse("tools", tool)?, of_agent(agent, &row.principal, &project.root));
+        let (capability, request) = model_of(tool).map_or(("tools", tool), |name| ("model", name));
+        let (asked, rights) = (Asked::parse(capability, request)?, of_agent(agent, &row.principal, &project.root));
         Ok(match decide(&asked.request(), &rights) {
             Decision::Allow(_) => {
                 let by = Places::of(project)?.of_grants(agent, &granted_at(&asked.request(), &rights));
@@ -204,7 +210,9 @@ impl super::Run {
 impl Asking<'_> {
     /// What a call used, in words: the tool itself, as its agent's right, and what the tool was allowed.
     fn uses(&self, past: &Past<'_>) -> Vec<String> {
-        let called = (self.row.agent != NO_AGENT).then(|| format!("{} tools {}", self.row.agent, past.call.tool));
+        // A model is no tool: what was asked of it stands among what was used.
+        let is_tool = self.row.agent != NO_AGENT && model_of(&past.call.tool).is_none();
+        let called = is_tool.then(|| format!("{} tools {}", self.row.agent, past.call.tool));
         let used = past.end.map(|(_, used)| used.to_vec()).unwrap_or_default();
         // What was refused before it ran used nothing; its digest is empty.
         called.into_iter().filter(|_| !past.call.digest.is_empty()).chain(used).collect()
@@ -248,10 +256,15 @@ impl Asking<'_> {
     }
 }
 
-/// The rights of an agent: the tools that it may call.
+/// The rights of an agent: the tools that it may call, and the models that it may ask.
 fn of_agent(agent: &Plugin, principal: &Principal, root: &Path) -> Resolved {
-    let declared = Declared { tools: Some(Scope::Any), ..Declared::default() };
+    let declared = Declared { tools: Some(Scope::Any), model: Some(Scope::Any), ..Declared::default() };
     Resolved::new(agent.name.as_str(), Effect::Once, declared, agent.grants.clone(), principal, root)
+}
+
+/// The model that a call asked, where it asked one.
+fn model_of(tool: &str) -> Option<&str> {
+    tool.split_once('/').filter(|(plugin, _)| *plugin == MODELS).map(|(_, name)| name)
 }
 
 /// A request as a journal writes it.

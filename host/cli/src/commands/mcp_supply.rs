@@ -166,8 +166,8 @@ impl<'a> Supply<'a> {
     /// Serves these plugins, and says what is left out and was not before.
     fn load(&mut self, (mut plugins, mut out): Admitted) {
         let (name, root) = (self.project.project.name.clone(), self.project.root.clone());
-        let labels = self.project.project.labels.clone();
-        for (name, error) in self.host.load(Project { name, root, plugins: plugins.clone(), labels }) {
+        let (labels, models) = (self.project.project.labels.clone(), self.project.project.models.clone());
+        for (name, error) in self.host.load(Project { name, root, plugins: plugins.clone(), labels, models }) {
             plugins.retain(|plugin| plugin.name != name);
             out.insert(name.to_string(), error.to_string());
         }

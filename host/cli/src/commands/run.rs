@@ -54,8 +54,8 @@ pub struct RunAgent {
 
 /// What is served of a project.
 pub(super) fn served(project: &OpenProject, plugins: Vec<remit_runtime::Plugin>) -> Project {
-    let (name, labels) = (project.project.name.clone(), project.project.labels.clone());
-    Project { name, root: project.root.clone(), plugins, labels }
+    let remit_core::project::Project { name, labels, models, .. } = project.project.clone();
+    Project { name, root: project.root.clone(), plugins, labels, models }
 }
 
 impl super::Run {

@@ -12,6 +12,7 @@ use remit_core::{
     id::SessionId,
     identity::Role,
     journal::{Body, Carried, Outcome, Past, Record, Wait},
+    model::Response,
     plugin::{NO_AGENT, text::visible},
     store::{Called, SessionFilter, SessionRow, Status},
 };
@@ -301,7 +302,7 @@ pub(super) fn ending(outcome: &Outcome) -> (Style, String) {
     let said = |note: &Option<String>| note.as_ref().map_or_else(String::new, |note| format!(": {}", visible(note, 80)));
     match outcome {
         Outcome::Output { kept: Some(kept), .. } => (GOOD, format!("ok, {} bytes kept as an output", kept.size)),
-        Outcome::Output { .. } => (GOOD, "ok".to_owned()),
+        Outcome::Output { output, .. } => (GOOD, tokens(output).map_or_else(|| "ok".to_owned(), |tokens| format!("ok, {tokens}"))),
         Outcome::Failed { kind: Kind::Denied, message } => (BAD, format!("denied: {}", visible(message, 120))),
         Outcome::Failed { kind: Kind::InDoubt, message } => (BAD, format!("in doubt: {}", visible(message, 120))),
         Outcome::Failed { message, .. } => (BAD, format!("failed: {}", visible(message, 120))),
@@ -312,6 +313,13 @@ pub(super) fn ending(outcome: &Outcome) -> (Style, String) {
         Outcome::Input { by, text } => (GOOD, format!("{by}: {}", visible(text, 80))),
         Outcome::Woken => (GOOD, "woken".to_owned()),
     }
+}
+
+/// What a model took, where the result is its answer.
+fn tokens(output: &str) -> Option<String> {
+    let mut output: serde_json::Value = serde_json::from_str(output).ok()?;
+    let answer: Response = serde_json::from_value(output.get_mut("structuredContent")?.take()).ok()?;
+    Some(format!("{} + {} tokens", answer.usage.input, answer.usage.output))
 }
 
 fn took(from: Timestamp, to: Timestamp) -> String {

@@ -12,6 +12,7 @@ pub struct Asked {
     text: String,
     access: Access,
     url: Option<Url>,
+    tokens: u32,
 }
 
 impl Asked {
@@ -26,7 +27,7 @@ impl Asked {
             "write" => Ok(Access::Write),
             _ => Err(refuse()),
         };
-        let mut asked = Self { capability: capability.to_owned(), text: text.to_owned(), access: Access::Read, url: None };
+        let mut asked = Self { capability: capability.to_owned(), text: text.to_owned(), access: Access::Read, url: None, tokens: 1 };
         match capability {
             "fs" => {
                 let (word, path) = text.split_once(' ').ok_or_else(refuse)?;
@@ -39,6 +40,11 @@ impl Asked {
             "kv" => asked.access = access(text)?,
             "workspace" => (asked.access, asked.text) = (access(text)?, WORKSPACE_MOUNT.to_owned()),
             "tools" if text.contains('/') => {}
+            "model" => {
+                let (name, tokens) = text.split_once(' ').map_or((text, None), |(name, tokens)| (name, Some(tokens)));
+                asked.tokens = tokens.map_or(Some(1), |tokens| tokens.parse().ok()).ok_or_else(refuse)?;
+                asked.text = name.to_owned();
+            }
             "env" | "config" | "sockets" => {}
             custom if custom.contains(':') => {}
             _ => return Err(refuse()),
@@ -59,6 +65,7 @@ impl Asked {
                 let (plugin, tool) = text.split_once('/').unwrap_or((text, ""));
                 Request::Tool { plugin, tool }
             }
+            ("model", _) => Request::Model { name: text, max_tokens: self.tokens },
             ("sockets", _) => Request::Socket { target: text },
             (capability, _) => Request::Custom { capability, request: text },
         }
@@ -75,6 +82,7 @@ impl Request<'_> {
             Self::Config { name } => format!("config {name}"),
             Self::Kv { access } => format!("kv {access}"),
             Self::Tool { plugin, tool } => format!("tools {plugin}/{tool}"),
+            Self::Model { name, max_tokens } => format!("model {name} {max_tokens}"),
             Self::Socket { target } => format!("sockets {target}"),
             Self::Custom { capability, request } => format!("{capability} {request}"),
         }
@@ -91,6 +99,7 @@ pub fn wrong(capability: &str) -> Error {
         "kv" => "kv read",
         "workspace" => "workspace read",
         "tools" => "tools PLUGIN/TOOL",
+        "model" => "model 'default 4096'",
         "sockets" => "sockets HOST:PORT",
         _ => {
             return Error::invalid(format!("`{}` is neither a tool of this plugin nor a capability", visible(capability, 64)))

@@ -47,6 +47,9 @@ pub struct AuthoredGrants {
     /// Places of TCP connections, as `host:port`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<Spanned<String>>,
+    /// Models: a name, a list of names, or tables.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model: Vec<Spanned<AuthoredModel>>,
     /// Environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub env: Values,
@@ -158,6 +161,17 @@ pub struct AuthoredWorkspace {
     pub max_files: Option<Spanned<u64>>,
 }
 
+/// One entry of `model`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthoredModel {
+    /// Names of models of the project.
+    pub names: Spanned<Vec<Spanned<String>>>,
+    /// Tokens that one answer may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<Spanned<u64>>,
+}
+
 /// What an author declares, as it was written. In each entry what is left out (`mount`, `allow`, `keys`, `scopes`) is: any.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AuthoredDeclares {
@@ -185,6 +199,9 @@ pub struct AuthoredDeclares {
     /// Places of TCP connections.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<Spanned<DeclaredPatterns>>,
+    /// Models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model: Vec<Spanned<DeclaredModels>>,
     /// Capabilities of an application, named `package:name`.
     #[serde(flatten)]
     pub custom: BTreeMap<Spanned<String>, Vec<Spanned<DeclaredScopes>>>,
@@ -234,6 +251,17 @@ pub struct DeclaredKeys {
 pub struct DeclaredAccess {
     /// What it does with it.
     pub access: Access,
+    /// Why, in one line.
+    pub reason: Spanned<String>,
+}
+
+/// Declared models.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredModels {
+    /// Their names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Spanned<Vec<Spanned<String>>>>,
     /// Why, in one line.
     pub reason: Spanned<String>,
 }
@@ -288,9 +316,52 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
     }
 }
 
+/// What `model` says: a name, a list of names, or tables. Names alone have the place of their entry.
+pub(crate) struct Models(pub(crate) Vec<Spanned<AuthoredModel>>);
+
+impl<'de> Deserialize<'de> for Models {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = Vec<Spanned<AuthoredModel>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a model, a list of names, or a table such as `{ names = [\"default\"], max_tokens = 4096 }`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(vec![unplaced(AuthoredModel { names: unplaced(vec![unplaced(name.to_owned())]), max_tokens: None })])
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut all = Vec::new();
+                while let Some(item) = list.next_element::<Spanned<Models>>()? {
+                    let span = item.span();
+                    all.extend(item.into_inner().0.into_iter().map(|one| Spanned::new(span.clone(), one.into_inner())));
+                }
+                Ok(all)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Ok(vec![unplaced(AuthoredModel::deserialize(MapAccessDeserializer::new(map))?)])
+            }
+        }
+        deserializer.deserialize_any(Form).map(Self)
+    }
+}
+
+impl Models {
+    /// Each entry; one without a place of its own has that of all.
+    pub(crate) fn placed(all: Spanned<Self>) -> Vec<Spanned<AuthoredModel>> {
+        let span = all.span();
+        let place = |one: Spanned<AuthoredModel>| if one.span().is_empty() { Spanned::new(span.clone(), one.into_inner()) } else { one };
+        all.into_inner().0.into_iter().map(place).collect()
+    }
+}
+
 /// Reads one table of capabilities: those of this host, those of an application by their `:`, and what is neither.
 macro_rules! deserialize_capabilities {
-    ($type:ident, $expecting:literal) => {
+    ($type:ident, $models:ty, $expecting:literal) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Capabilities;
@@ -313,6 +384,7 @@ macro_rules! deserialize_capabilities {
                                 "workspace" => all.workspace = map.next_value::<OneOrMany<_>>()?.0,
                                 "tools" => all.tools = map.next_value()?,
                                 "sockets" => all.sockets = map.next_value()?,
+                                "model" => all.model = map.next_value::<$models>()?.0,
                                 name if name.contains(':') => drop(all.custom.insert(key, map.next_value()?)),
                                 _ => {
                                     map.next_value::<IgnoredAny>()?;
@@ -329,8 +401,12 @@ macro_rules! deserialize_capabilities {
     };
 }
 
-deserialize_capabilities!(AuthoredGrants, "a table of capabilities, such as `fs = [{ path = \"docs\" }]`");
-deserialize_capabilities!(AuthoredDeclares, "a table of capabilities, such as `fs = [{ access = \"read\", reason = \"…\" }]`");
+deserialize_capabilities!(AuthoredGrants, Models, "a table of capabilities, such as `fs = [{ path = \"docs\" }]`");
+deserialize_capabilities!(
+    AuthoredDeclares,
+    OneOrMany<_>,
+    "a table of capabilities, such as `fs = [{ access = \"read\", reason = \"…\" }]`"
+);
 
 /// A value that stands nowhere in a file.
 pub(super) fn unplaced<T>(value: T) -> Spanned<T> {
@@ -386,12 +462,23 @@ impl From<&Grants> for AuthoredGrants {
             workspace: workspace.map(unplaced).collect(),
             tools: texts(&grants.tools),
             sockets: texts(&grants.sockets),
+            model: models_of(grants),
             env: values(&grants.env),
             config: values(&grants.config),
             custom: grants.custom.iter().map(|(name, scopes)| (unplaced(name.clone()), texts(scopes))).collect(),
             unknown: Vec::new(),
         }
     }
+}
+
+/// An entry for each bound, those without one first.
+fn models_of(grants: &Grants) -> Vec<Spanned<AuthoredModel>> {
+    let bounds: BTreeSet<Option<u32>> = grants.model.values().copied().collect();
+    let entry = |bound: Option<u32>| {
+        let names = grants.model.iter().filter(|(_, most)| **most == bound).map(|(name, _)| unplaced(name.clone())).collect();
+        unplaced(AuthoredModel { names: unplaced(names), max_tokens: bound.map(|most| unplaced(most.into())) })
+    };
+    bounds.into_iter().map(entry).collect()
 }
 
 impl From<&super::SecretUse> for AuthoredSecret {

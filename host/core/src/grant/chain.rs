@@ -1,8 +1,10 @@
 //! Chains of callers: who stands in one, which tools each may call, and the decision about a call at its end.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Declared, Denial, Grants, Request, Resolved, Scope, ToolPattern, decide};
+use super::{Allowed, Decision, Declared, Denial, Grants, Request, Resolved, Scope, ToolPattern, decide};
 use crate::{
     identity::{Principal, Role},
     plugin::{AGENTS, Effect},
@@ -27,23 +29,70 @@ pub enum Holder {
         declared: Vec<ToolPattern>,
         /// Tools that it was granted.
         granted: Vec<ToolPattern>,
+        /// Models that it may ask. A journal that was made before this was recorded has none.
+        #[serde(skip_serializing_if = "HeldModels::is_empty", default)]
+        models: HeldModels,
     },
+}
+
+/// The models that a plugin may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeldModels {
+    /// Names that it declares; `*` where it declares them all.
+    declared: BTreeSet<String>,
+    /// Names that it was granted, each with the tokens that one answer may have.
+    granted: BTreeMap<String, Option<u32>>,
+}
+
+/// Stands for all models in what is declared.
+const ANY: &str = "*";
+
+impl HeldModels {
+    fn of(declared: &Declared, granted: &Grants) -> Self {
+        let declared = match &declared.model {
+            None => BTreeSet::new(),
+            Some(Scope::Any) => BTreeSet::from([ANY.to_owned()]),
+            Some(Scope::Only(names)) => names.clone(),
+        };
+        Self { declared, granted: granted.model.clone() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.declared.is_empty() && self.granted.is_empty()
+    }
+
+    fn rights(&self, plugin: &str) -> Resolved {
+        let model = match &self.declared {
+            none if none.is_empty() => None,
+            all if all.contains(ANY) => Some(Scope::Any),
+            names => Some(Scope::Only(names.clone())),
+        };
+        Resolved {
+            plugin: plugin.to_owned(),
+            effect: Effect::Once,
+            declared: Declared { model, ..Declared::default() },
+            granted: Grants { model: self.granted.clone(), ..Grants::default() },
+            mounts: Vec::new(),
+        }
+    }
 }
 
 impl Holder {
     /// A plugin that may call what it declares and was granted.
     pub fn plugin(name: &str, declared: &Declared, granted: &Grants) -> Self {
+        let models = HeldModels::of(declared, granted);
         let declared = match &declared.tools {
             None => Vec::new(),
             Some(Scope::Any) => vec![ToolPattern::any()],
             Some(Scope::Only(tools)) => tools.clone(),
         };
-        Self::Plugin { name: name.to_owned(), declared, granted: granted.tools.clone() }
+        Self::Plugin { name: name.to_owned(), declared, granted: granted.tools.clone(), models }
     }
 
     /// A plugin that may call nothing, such as one that is not there any more.
     pub fn nothing(name: &str) -> Self {
-        Self::Plugin { name: name.to_owned(), declared: Vec::new(), granted: Vec::new() }
+        Self::Plugin { name: name.to_owned(), declared: Vec::new(), granted: Vec::new(), models: HeldModels::default() }
     }
 
     /// Why it may not call `plugin/tool`; none when it may.
@@ -54,7 +103,7 @@ impl Holder {
                 let plugin = if plugin == AGENTS { tool } else { plugin };
                 Some(Denial::role(plugin, tool, &name.to_string()))
             }
-            Self::Plugin { name, declared, granted } => {
+            Self::Plugin { name, declared, granted, .. } => {
                 let tools = (!declared.is_empty()).then(|| Scope::Only(declared.clone()));
                 let rights = Resolved {
                     plugin: name.clone(),
@@ -101,6 +150,22 @@ impl Chain {
         self.0.iter().find_map(|holder| holder.refusal(plugin, tool))
     }
 
+    /// What `agent` itself may ask of a model; all of it where the chain does not say what anybody holds.
+    fn model(&self, agent: &str, name: &str, max_tokens: u32) -> Result<Option<u32>, Box<Denial>> {
+        let of = self.0.iter().rev().find_map(|holder| match holder {
+            Holder::Plugin { name, models, .. } if name == agent => Some(models),
+            _ => None,
+        });
+        if self.is_empty() {
+            return Ok(None);
+        }
+        match decide(&Request::Model { name, max_tokens }, &of.cloned().unwrap_or_default().rights(agent)) {
+            Decision::Allow(Allowed::Model(most)) => Ok(most),
+            Decision::Allow(_) => Ok(None),
+            Decision::Deny(denial) => Err(Box::new(denial)),
+        }
+    }
+
     fn plugins(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|holder| match holder {
             Holder::Plugin { name, .. } => Some(name.as_str()),
@@ -135,6 +200,18 @@ impl Held {
     /// turn.
     pub fn refusal(&self, plugin: &str, tool: &str) -> Option<Denial> {
         self.now.refusal(plugin, tool).or_else(|| self.start.refusal(plugin, tool).map(Denial::when_the_turn_began))
+    }
+
+    /// Decides whether `agent`, the end of the chain, may ask the model `name` for `max_tokens` tokens; the most that it may have. Like its
+    /// tools, it has to hold that now and when the turn began. Its callers need not: a model is what it thinks with, as requests are what a tool
+    /// acts with.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn model(&self, agent: &str, name: &str, max_tokens: u32) -> Result<Option<u32>, Box<Denial>> {
+        let now = self.now.model(agent, name, max_tokens)?;
+        let start = self.start.model(agent, name, max_tokens).map_err(|denial| Box::new(denial.when_the_turn_began()))?;
+        Ok(now.into_iter().chain(start).min())
     }
 
     /// Both at once, which is what a turn that is called begins with.

@@ -44,6 +44,13 @@ pub enum Request<'a> {
         /// The tool.
         tool: &'a str,
     },
+    /// Ask a model of the project.
+    Model {
+        /// Its name in the project.
+        name: &'a str,
+        /// Tokens that the answer may have.
+        max_tokens: u32,
+    },
     /// Open a TCP connection, or look up the name of its host.
     Socket {
         /// `host:port`, or the name alone.
@@ -78,6 +85,8 @@ pub enum Allowed<'a> {
     Value(&'a str),
     /// Key-value storage.
     Kv(&'a Kv),
+    /// Tokens that one answer may have; none where the grant bounds nothing.
+    Model(Option<u32>),
     /// Nothing beyond the decision itself.
     Plain,
 }
@@ -115,6 +124,10 @@ fn allowed<'a>(request: &Request<'_>, rights: &'a Resolved) -> Option<Allowed<'a
             rights.granted.tools.iter().any(|pattern| pattern.matches(plugin, tool)).then_some(Allowed::Plain)
         }
         Request::Socket { target } => rights.granted.sockets.iter().any(|place| place.admits(target)).then_some(Allowed::Plain),
+        Request::Model { name, max_tokens } => {
+            let most = *rights.granted.model.get(name)?;
+            most.is_none_or(|most| max_tokens <= most).then_some(Allowed::Model(most))
+        }
         Request::Custom { capability, request } => {
             let scopes = rights.granted.custom.get(capability)?;
             scopes.iter().any(|scope| glob(scope, request)).then_some(Allowed::Plain)
@@ -149,6 +162,7 @@ pub(super) fn layers(request: &Request<'_>, rights: &Resolved) -> Layers {
         Request::Socket { target } => {
             (within(declared.sockets.as_ref(), |all| all.iter().any(|place| place.admits(target))), *effect != Effect::Read)
         }
+        Request::Model { name, .. } => (within(declared.model.as_ref(), |all| all.contains(name)), true),
         Request::Custom { capability, request } => {
             (within(declared.custom.get(capability), |all| all.iter().any(|scope| glob(scope, request))), true)
         }

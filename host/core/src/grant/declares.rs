@@ -9,8 +9,8 @@ use toml::Spanned;
 
 use super::{
     Access, Declared, DeclaredFolder, Scope,
-    authored::{AuthoredDeclares, DeclaredAccess, DeclaredFs, DeclaredKeys, DeclaredPatterns},
-    validate::{capability_name, custom_scopes, key_name, mount_path, not_empty, one_line, patterns, unknown},
+    authored::{AuthoredDeclares, DeclaredAccess, DeclaredFs, DeclaredKeys, DeclaredModels, DeclaredPatterns},
+    validate::{capability_name, custom_scopes, key_name, model_names, mount_path, not_empty, one_line, patterns, unknown},
 };
 use crate::{Error, project::problem::Problem};
 
@@ -33,6 +33,7 @@ impl AuthoredDeclares {
             workspace: access("workspace", &self.workspace, &mut reasons, &mut problems),
             tools: allowed("tools", &self.tools, &mut reasons, &mut problems),
             sockets: allowed("sockets", &self.sockets, &mut reasons, &mut problems),
+            model: models(&self.model, &mut reasons, &mut problems),
             ..Declared::default()
         };
         for (name, all) in &self.custom {
@@ -103,6 +104,25 @@ fn allowed<T: FromStr<Err = Error>>(
     scope_of(lists.collect())
 }
 
+fn models(all: &[Spanned<DeclaredModels>], reasons: &mut Reasons, problems: &mut Problems) -> Option<Scope<BTreeSet<String>>> {
+    let lists = all.iter().map(|one| {
+        reasons.add("model", &one.get_ref().reason, problems);
+        let list = one.get_ref().names.as_ref()?;
+        not_empty(list, "names", problems);
+        model_names(list.get_ref(), one.span(), problems);
+        Some(list.get_ref().iter().map(|name| name.get_ref().clone()).collect())
+    });
+    scope_of(lists.collect()).map(set)
+}
+
+/// The same without order.
+fn set(scope: Scope<Vec<String>>) -> Scope<BTreeSet<String>> {
+    match scope {
+        Scope::Any => Scope::Any,
+        Scope::Only(names) => Scope::Only(names.into_iter().collect()),
+    }
+}
+
 fn keys(
     capability: &str,
     all: &[Spanned<DeclaredKeys>],
@@ -116,8 +136,5 @@ fn keys(
         list.get_ref().iter().for_each(|key| key_name(key, "a value", problems));
         Some(list.get_ref().iter().map(|key| key.get_ref().clone()).collect())
     });
-    scope_of(lists.collect()).map(|scope| match scope {
-        Scope::Any => Scope::Any,
-        Scope::Only(keys) => Scope::Only(keys.into_iter().collect()),
-    })
+    scope_of(lists.collect()).map(set)
 }

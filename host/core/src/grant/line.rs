@@ -9,9 +9,10 @@
 //! | `workspace` | `read\|write`, then `scope=project\|user\|session`, `max_mib=N`, `max_files=N` |
 //! | `tools` | `PLUGIN/TOOL` |
 //! | `sockets` | `HOST:PORT` |
+//! | `model` | `NAME[,NAME]`, then `max_tokens=N` |
 //! | `package:name` | the scope in that capability's words, as it is |
 //!
-//! In `fs`, `http`, `kv` and `workspace`, words are divided by white space, and `\` before any character takes away its meaning:
+//! In `fs`, `http`, `kv`, `workspace` and `model`, words are divided by white space, and `\` before any character takes away its meaning:
 //! `fs 'my\ docs:/docs'`, `format=Bearer\ {}`. In a path, `:` needs a `\` too. [`quote`] writes a scope for a shell.
 
 use std::{borrow::Cow, collections::BTreeSet};
@@ -20,7 +21,7 @@ use toml::Spanned;
 
 use super::{
     Access, DataScope, Grants, Http,
-    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, unplaced},
+    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredModel, AuthoredSecret, AuthoredWorkspace, unplaced},
 };
 use crate::{
     Error, Result,
@@ -43,6 +44,7 @@ pub fn parse(capability: &str, scope: &str) -> Result<Grants> {
         "config" => drop(authored.config.insert(key(scope)?, value(scope)?)),
         "tools" => authored.tools.push(unplaced(scope.to_owned())),
         "sockets" => authored.sockets.push(unplaced(scope.to_owned())),
+        "model" => authored.model.push(unplaced(parse_model(scope)?)),
         name if name.contains(':') => drop(authored.custom.insert(unplaced(name.to_owned()), vec![unplaced(scope.to_owned())])),
         name => authored.unknown.push(unplaced(name.to_owned())),
     }
@@ -105,6 +107,9 @@ pub fn format(grants: &Grants) -> Vec<(String, String)> {
     }
     grants.tools.iter().for_each(|pattern| push("tools", pattern.to_string()));
     grants.sockets.iter().for_each(|place| push("sockets", place.to_string()));
+    for (name, most) in &grants.model {
+        push("model", format!("{name}{}", most.map_or_else(String::new, |most| format!(" max_tokens={most}"))));
+    }
     for (name, scopes) in &grants.custom {
         scopes.iter().for_each(|scope| push(name, scope.clone()));
     }
@@ -364,6 +369,21 @@ fn parse_workspace(scope: &str) -> Result<AuthoredWorkspace> {
         }
     }
     Ok(workspace)
+}
+
+const MODEL_FORM: &str = "write `NAME[,NAME]`, such as `default`; then `max_tokens=N`";
+
+fn parse_model(scope: &str) -> Result<AuthoredModel> {
+    let (head, options) = words(scope, 1, MODEL_FORM)?;
+    let names = head.first().map_or("", String::as_str).split(',').map(|name| unplaced(name.to_owned())).collect();
+    let mut model = AuthoredModel { names: unplaced(names), max_tokens: None };
+    for (key, value) in options {
+        match key.as_str() {
+            "max_tokens" => model.max_tokens = number(&key, &value)?,
+            _ => return Err(unknown_option(&key, MODEL_FORM)),
+        }
+    }
+    Ok(model)
 }
 
 fn pair(scope: &str) -> Result<(&str, &str)> {

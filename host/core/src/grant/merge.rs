@@ -38,6 +38,10 @@ impl Grants {
         }
         add_new(&mut self.tools, other.tools);
         add_new(&mut self.sockets, other.sockets);
+        for (name, bound) in other.model {
+            let kept = self.model.entry(name).or_insert(bound);
+            *kept = kept.zip(bound).map(|(kept, bound)| kept.max(bound));
+        }
         for (name, scopes) in other.custom {
             add_new(self.custom.entry(name).or_default(), scopes);
         }
@@ -71,7 +75,8 @@ impl Grants {
 
     /// Takes away what `other` names, and tells whether anything was taken.
     ///
-    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool, place or scope by its pattern, `kv` and
+    /// A folder goes by path and mount, a request by its pattern, a value by its key, a tool, place or scope by its pattern, a model by its
+    /// name, `kv` and
     /// `workspace` by their scope; access, bounds, addresses and secrets are not compared.
     pub fn remove(&mut self, other: &Grants) -> bool {
         let before = self.size();
@@ -86,6 +91,7 @@ impl Grants {
         self.workspace.take_if(|own| other.workspace.as_ref().is_some_and(|workspace| workspace.scope == own.scope));
         self.tools.retain(|pattern| !other.tools.contains(pattern));
         self.sockets.retain(|place| !other.sockets.contains(place));
+        self.model.retain(|name, _| !other.model.contains_key(name));
         for (name, scopes) in &mut self.custom {
             scopes.retain(|scope| !other.custom.get(name).is_some_and(|all| all.contains(scope)));
         }
@@ -107,6 +113,7 @@ impl Grants {
             + usize::from(self.workspace.is_some())
             + self.tools.len()
             + self.sockets.len()
+            + self.model.len()
             + self.custom.values().map(Vec::len).sum::<usize>()
     }
 }

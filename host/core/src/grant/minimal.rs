@@ -42,6 +42,9 @@ fn one(request: &Request<'_>, place: &[Step<'_>], granted: &Grants) -> Option<Gr
         ([_, ..], Request::Tool { plugin, tool }) => least.tools.extend(ToolPattern::only(plugin, tool)),
         // A look-up alone needs a connection of that name, so it adds no place of its own.
         ([_, ..], Request::Socket { target }) => least.sockets.extend(target.parse().ok()),
+        ([_, ..], Request::Model { name, .. }) => {
+            least.model.extend(granted.model.get_key_value(name).map(|(name, most)| (name.clone(), *most)))
+        }
         ([_, Step::Item(index)], Request::Custom { capability, request }) => {
             let scope = granted.custom.get(capability)?.get(*index)?;
             let scope = if request.is_empty() || request.contains('*') { scope.clone() } else { request.to_owned() };

@@ -6,7 +6,7 @@ use super::{AddressPattern, FieldTarget, HttpPattern, SocketPattern, ToolPattern
 use crate::label::{Label, When};
 
 /// The capabilities of this host, in the order in which they are shown. An application may add its own, named `package:name`.
-pub const CAPABILITIES: [&str; 8] = ["fs", "http", "env", "config", "kv", "workspace", "tools", "sockets"];
+pub const CAPABILITIES: [&str; 9] = ["fs", "http", "env", "config", "kv", "workspace", "tools", "sockets", "model"];
 
 /// Where a plugin sees its workspace.
 pub const WORKSPACE_MOUNT: &str = "/workspace";
@@ -149,6 +149,8 @@ pub struct Grants {
     pub tools: Vec<ToolPattern>,
     /// Places that it may connect to over TCP; one that is not public is named by its address.
     pub sockets: Vec<SocketPattern>,
+    /// Models that it may ask, each with the tokens that one answer may have; as many as the project allows where none are said.
+    pub model: BTreeMap<String, Option<u32>>,
     /// Capabilities of the application: name → scopes in that capability's own words; `*` matches any run of characters.
     pub custom: BTreeMap<String, Vec<String>>,
 }
@@ -192,6 +194,8 @@ pub struct Declared {
     pub tools: Option<Scope<Vec<ToolPattern>>>,
     /// Places that it connects to over TCP.
     pub sockets: Option<Scope<Vec<SocketPattern>>>,
+    /// Names of models it asks.
+    pub model: Option<Scope<BTreeSet<String>>>,
     /// Capabilities of an application, each with its scopes.
     pub custom: BTreeMap<String, Scope<Vec<String>>>,
     /// Capability → why, in one line, as the author wrote it.

@@ -17,6 +17,7 @@ pub fn placed(grants: &Grants) -> Vec<(String, String, Vec<Step<'_>>)> {
         .chain(grants.workspace.iter().map(|_| vec![Step::Key("workspace")]))
         .chain(items("tools", grants.tools.len()))
         .chain(items("sockets", grants.sockets.len()))
+        .chain(grants.model.keys().map(|_| vec![Step::Key("model")]))
         .chain(grants.custom.iter().flat_map(|(name, scopes)| items(name, scopes.len())));
     line::format(grants).into_iter().zip(places).map(|((capability, scope), place)| (capability, scope, place)).collect()
 }
@@ -47,6 +48,7 @@ pub fn granted_at<'a>(request: &Request<'a>, rights: &Resolved) -> Vec<Step<'a>>
         (Request::Kv { .. }, _) => vec![Step::Key("kv")],
         (Request::Tool { plugin, tool }, _) => item("tools", granted.tools.iter().position(|pattern| pattern.matches(plugin, tool))),
         (Request::Socket { target }, _) => item("sockets", granted.sockets.iter().position(|place| place.admits(target))),
+        (Request::Model { .. }, _) => vec![Step::Key("model")],
         (Request::Custom { capability, request }, _) => {
             let scopes = granted.custom.get(capability).into_iter().flatten();
             item(capability, scopes.into_iter().position(|scope| glob(scope, request)))

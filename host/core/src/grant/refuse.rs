@@ -30,6 +30,7 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
         Request::Config { .. } => "config",
         Request::Kv { .. } => "kv",
         Request::Tool { .. } => "tools",
+        Request::Model { .. } => "model",
         Request::Custom { capability, .. } => capability,
     };
     let (is_declared, is_granted) = match request {
@@ -40,6 +41,7 @@ pub(super) fn denial(request: &Request<'_>, rights: &Resolved) -> Denial {
         Request::Config { .. } => (declared.config.is_some(), !granted.config.is_empty()),
         Request::Kv { .. } => (declared.kv.is_some(), granted.kv.is_some()),
         Request::Tool { .. } => (declared.tools.is_some(), !granted.tools.is_empty()),
+        Request::Model { .. } => (declared.model.is_some(), !granted.model.is_empty()),
         Request::Custom { capability, .. } => (declared.custom.contains_key(*capability), granted.custom.contains_key(*capability)),
         Request::Socket { .. } => (declared.sockets.is_some(), !granted.sockets.is_empty()),
     };
@@ -86,6 +88,8 @@ fn shown(request: &Request<'_>) -> String {
         Request::Config { name } => format!("read the configuration value {name}"),
         Request::Kv { access } => format!("{access} its key-value storage"),
         Request::Tool { plugin, tool } => format!("call {plugin}/{tool}"),
+        Request::Model { name, max_tokens: 0..=1 } => format!("ask the model {name}"),
+        Request::Model { name, max_tokens } => format!("ask the model {name} for {max_tokens} tokens"),
         Request::Socket { target } => format!("open a socket to {target}"),
         Request::Custom { capability, request } => format!("use {capability} for {request}"),
     }
@@ -120,6 +124,7 @@ fn no_match(request: &Request<'_>, rights: &Resolved, capability: &str) -> Strin
         }
         Request::Fs { .. } => "the path is in no granted folder".to_owned(),
         Request::Kv { .. } => "`kv` is granted for reading only".to_owned(),
+        Request::Model { name, .. } if rights.granted.model.contains_key(*name) => "it is granted with fewer tokens".to_owned(),
         _ => format!("no `{capability}` grant matches"),
     }
 }
@@ -141,6 +146,10 @@ fn fix(request: &Request<'_>, rights: &Resolved) -> Option<String> {
             Some(if scope == DataScope::default() { access.to_string() } else { format!("{access}:{scope}") })
         }
         Request::Tool { plugin, tool } => ToolPattern::only(plugin, tool).map(|pattern| pattern.to_string()),
+        Request::Model { name, max_tokens } => {
+            let bound = if max_tokens > 1 { format!(" max_tokens={max_tokens}") } else { String::new() };
+            crate::model::check_name(name).ok().map(|()| format!("{name}{bound}"))
+        }
         Request::Custom { request, .. } => (!request.is_empty() && !request.contains('*')).then(|| request.to_owned()),
         Request::Socket { target } => match target.parse::<SocketPattern>() {
             Ok(place) => Some(place.to_string()),

@@ -14,6 +14,7 @@ mod decide;
 mod http;
 mod laws;
 mod line;
+mod models;
 mod place;
 mod user;
 

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::{
     Access, CAPABILITIES, FieldTarget, Fs, Grants, Http, Kv, MCP, MCP_SCOPES, SecretUse, WORKSPACE_MOUNT, Workspace,
-    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredSecret, AuthoredWorkspace, Values},
+    authored::{AuthoredFs, AuthoredGrants, AuthoredHttp, AuthoredKv, AuthoredModel, AuthoredSecret, AuthoredWorkspace, Values},
     guest_path,
     percent::USER,
 };
@@ -34,6 +34,7 @@ impl AuthoredGrants {
         grants.workspace = workspace(&self.workspace, &grants.fs, &mut problems);
         grants.tools = patterns(&self.tools, &mut problems);
         grants.sockets = patterns(&self.sockets, &mut problems);
+        grants.model = models(&self.model, &mut problems);
         for (name, scopes) in &self.custom {
             capability_name(name, &mut problems);
             let scopes = custom_scopes(name.get_ref(), scopes, &mut problems);
@@ -49,7 +50,7 @@ impl AuthoredGrants {
 /// The mistake of a key that names no capability.
 pub(super) fn unknown(name: &Spanned<String>) -> Problem {
     let shown = visible(name.get_ref(), 64);
-    if matches!(name.get_ref().as_str(), "memory" | "model") {
+    if name.get_ref() == "memory" {
         return Problem::new(name.span(), format!("this version has no capability `{shown}`"))
             .hint("remove it; nothing would be granted by it");
     }
@@ -332,6 +333,34 @@ fn kv(all: &[Spanned<AuthoredKv>], problems: &mut Problems) -> Option<Kv> {
     let written = all.first()?.get_ref();
     let max_bytes = bounded(written.max_mib.as_ref(), "max_mib", 1 << 20, limit::KV_DEFAULT_BYTES, limit::KV_MAX_BYTES, problems);
     Some(Kv { access: written.access, scope: written.scope.unwrap_or_default(), max_bytes })
+}
+
+/// A model that is named twice has the greater bound.
+fn models(all: &[Spanned<AuthoredModel>], problems: &mut Problems) -> BTreeMap<String, Option<u32>> {
+    let mut granted: BTreeMap<String, Option<u32>> = BTreeMap::new();
+    for one in all {
+        let written = one.get_ref();
+        not_empty(&written.names, "names", problems);
+        model_names(written.names.get_ref(), one.span(), problems);
+        let most = limit::MODEL_TOKENS_MAX.into();
+        let bound = written.max_tokens.as_ref().map(|tokens| bounded(Some(tokens), "max_tokens", 1, most, most, problems));
+        let bound = bound.and_then(|bound| u32::try_from(bound).ok());
+        for name in written.names.get_ref() {
+            let kept = granted.entry(name.get_ref().clone()).or_insert(bound);
+            *kept = kept.zip(bound).map(|(kept, bound)| kept.max(bound));
+        }
+    }
+    granted
+}
+
+/// Checks names of models; one without a place of its own is told at `entry`.
+pub(super) fn model_names(names: &[Spanned<String>], entry: Range<usize>, problems: &mut Problems) {
+    for name in names {
+        let span = if name.span().is_empty() { entry.clone() } else { name.span() };
+        if let Err(error) = crate::model::check_name(name.get_ref()) {
+            problems.push(Problem::at(span, error));
+        }
+    }
 }
 
 fn workspace(all: &[Spanned<AuthoredWorkspace>], fs: &[Fs], problems: &mut Problems) -> Option<Workspace> {

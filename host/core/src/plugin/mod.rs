@@ -21,5 +21,5 @@ mod tests;
 pub use check::{check_definitions, check_tool_name, compile_schema};
 pub use definition::{Definition, Digest, Effect, Kind};
 pub use foreign::{Adopted, ForeignTool, adopt};
-pub use name::{AGENTS, NO_AGENT, PluginName};
+pub use name::{AGENTS, MODELS, NO_AGENT, PluginName};
 pub use rights::{declared_from_lines, declared_lines, granted_lines};

@@ -29,6 +29,7 @@ pub fn declared_lines(declared: &Declared) -> BTreeSet<String> {
     scoped(&mut lines, "workspace", declared.workspace.as_ref(), |access| vec![access.to_string()]);
     scoped(&mut lines, "tools", declared.tools.as_ref(), |all| all.iter().map(ToString::to_string).collect());
     scoped(&mut lines, "sockets", declared.sockets.as_ref(), |all| all.iter().map(ToString::to_string).collect());
+    scoped(&mut lines, "model", declared.model.as_ref(), |all| all.iter().cloned().collect());
     for (name, scope) in &declared.custom {
         scoped(&mut lines, name, Some(scope), Clone::clone);
     }
@@ -54,6 +55,7 @@ pub fn declared_from_lines(lines: &BTreeSet<String>) -> Result<Declared> {
             "http" => add(&mut declared.http, scope, |all, scope| scope.parse().ok().map(|one| all.push(one))),
             "env" => add(&mut declared.env, scope, text),
             "config" => add(&mut declared.config, scope, text),
+            "model" => add(&mut declared.model, scope, text),
             "kv" | "workspace" => {
                 let access = if scope == ANY { Scope::Any } else { Scope::Only(access_of(scope).ok_or_else(refuse)?) };
                 *(if capability == "kv" { &mut declared.kv } else { &mut declared.workspace }) = Some(access);
@@ -129,7 +131,7 @@ pub(super) fn grants(new: &str, old: &BTreeSet<String>) -> bool {
 
 /// Whether `old`, read from one line, gives everything that `new`, read from one line, gives.
 fn covers(old: &Grants, new: &Grants) -> bool {
-    let Grants { fs, http, env, config, kv, workspace, tools, sockets, custom } = new;
+    let Grants { fs, http, env, config, kv, workspace, tools, sockets, model, custom } = new;
     env.iter().all(|(key, value)| old.env.get(key) == Some(value))
         && config.iter().all(|(key, value)| old.config.get(key) == Some(value))
         && custom.iter().all(|(name, scopes)| old.custom.get(name) == Some(scopes))
@@ -139,6 +141,9 @@ fn covers(old: &Grants, new: &Grants) -> bool {
         && workspace.iter().all(|new| old.workspace.iter().any(|old| covers_workspace(old, new)))
         && tools.iter().all(|new| old.tools.iter().any(|old| covers_tool(old, new)))
         && sockets.iter().all(|new| old.sockets.contains(new))
+        && model
+            .iter()
+            .all(|(name, most)| old.model.get(name).is_some_and(|old| old.is_none_or(|old| most.is_some_and(|most| most <= old))))
 }
 
 fn covers_fs(old: &Fs, new: &Fs) -> bool {

@@ -136,6 +136,7 @@ fn all_of(grants: &Grants, capability: &str) -> Grants {
         "workspace" => all.workspace.clone_from(&grants.workspace),
         "tools" => all.tools.clone_from(&grants.tools),
         "sockets" => all.sockets.clone_from(&grants.sockets),
+        "model" => all.model.clone_from(&grants.model),
         custom => all.custom.extend(grants.custom.get_key_value(custom).map(|(name, scopes)| (name.clone(), scopes.clone()))),
     }
     all

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Auth, Command, Egress, Remote};
+use super::{Auth, Command, Egress, Model, Remote};
 use crate::{
     grant::{Grants, ToolPattern},
     identity::{Principal, Role},
@@ -57,7 +57,7 @@ pub struct Plugin {
     pub effects: BTreeMap<String, Effect>,
     /// `remit.local.toml` switched it off.
     pub disabled: bool,
-    /// Whether it stands under `[agents]`: an agent, which runs in sessions, and is granted tools alone.
+    /// Whether it stands under `[agents]`: an agent, which runs in sessions, and is granted tools and models alone.
     pub agent: bool,
 }
 
@@ -171,6 +171,8 @@ pub struct Project {
     pub name: String,
     /// Its plugins and agents; a name is one or the other.
     pub plugins: BTreeMap<PluginName, Plugin>,
+    /// The models that its agents ask, by name.
+    pub models: BTreeMap<String, Model>,
     /// Roles by name; `owner` is built in and not here.
     pub roles: BTreeMap<String, Role>,
     /// Roles of each principal; every one exists.

@@ -5,24 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
 use super::{
-    Approvals, Mcp, Plugin, Problem, Project, ProjectError, Retention, Source,
+    Approvals, Mcp, Model, Plugin, Problem, Project, ProjectError, Retention, Source,
     auth::auth,
     command,
     egress::egress,
-    nearest, remote,
+    models, nearest, remote,
     table::{self, Table},
 };
 use crate::{
     Error,
-    grant::{ToolPattern, authored::AuthoredGrants},
+    grant::{
+        ToolPattern,
+        authored::{AuthoredGrants, Models},
+    },
     identity::{Principal, Role},
     label::{Label, Policy, ToolLabels},
     limit::{CallLimits, RETENTION_MAX_DAYS, SIGNERS_MAX},
-    plugin::{AGENTS, Effect, PluginName, check_tool_name, signature::Signer, text::visible},
+    plugin::{AGENTS, Effect, MODELS, PluginName, check_tool_name, signature::Signer, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
-const UNSERVED: [&str; 3] = ["models", "budgets", "functions"];
+const UNSERVED: [&str; 2] = ["budgets", "functions"];
 /// Likewise, keys of a plugin.
 const UNSERVED_OF_PLUGIN: [&str; 1] = ["digest"];
 
@@ -40,13 +43,14 @@ impl Project {
         let name = project_name(&mut root, &mut problems);
         let mut plugins = plugins(&mut root, &mut problems);
         agents(&mut root, &mut plugins, &mut problems);
+        let models = models::models(&mut root, &mut problems);
         let roles = roles(&mut root, &mut problems);
         let principals = principals(&mut root, &roles, &mut problems);
         let retention = retention(&mut root, &mut problems);
         let mcp = mcp(&mut root, &mut problems);
         let auth = auth(&mut root, &mut problems);
         let approvals = approvals(&mut root, &mut problems);
-        let labels = labels(&mut root, &plugins, &mut problems);
+        let labels = labels(&mut root, (&plugins, &models), &mut problems);
         let signers = signers(&mut root, &mut problems);
         let egress = egress(&mut root, &mut problems);
         for key in UNSERVED {
@@ -55,7 +59,7 @@ impl Project {
         root.finish(&mut problems);
         match name {
             Some(name) if problems.is_empty() => {
-                Ok(Self { name, plugins, roles, principals, retention, mcp, auth, approvals, labels, signers, egress })
+                Ok(Self { name, plugins, models, roles, principals, retention, mcp, auth, approvals, labels, signers, egress })
             }
             _ => Err(ProjectError::new(file, text, problems)),
         }
@@ -148,16 +152,16 @@ fn agents(root: &mut Table<'_>, plugins: &mut BTreeMap<PluginName, Plugin>, prob
     }
 }
 
-/// An agent: a plugin whose one grant is the tools that it may call.
+/// An agent: a plugin whose grants are the tools that it may call and the models that it may ask.
 fn agent(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
-    table.unserved("model", problems);
     table.unserved("digest", problems);
     let outside: bool = table.optional("outside", problems).unwrap_or_default();
     let written: Option<Spanned<String>> = table.required("source", "source = \"plugins/name\"", problems);
     let source = written
         .and_then(|written| source(written.get_ref(), outside).map_err(|error| problems.push(Problem::at(written.span(), error))).ok());
     let tools = table.optional("tools", problems).unwrap_or_default();
-    let grants = AuthoredGrants { tools, ..AuthoredGrants::default() }.validate();
+    let model = table.optional::<Spanned<Models>>("model", problems).map_or_else(Vec::new, Models::placed);
+    let grants = AuthoredGrants { tools, model, ..AuthoredGrants::default() }.validate();
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
     let limits = limits(&mut table, true, problems).over(CallLimits::default());
     table.finish(problems);
@@ -293,7 +297,11 @@ fn approvals(root: &mut Table<'_>, problems: &mut Vec<Problem>) -> Approvals {
 }
 
 /// What the project says of labels. It may be said before it is enforced.
-fn labels(root: &mut Table<'_>, plugins: &BTreeMap<PluginName, Plugin>, problems: &mut Vec<Problem>) -> Policy {
+fn labels(
+    root: &mut Table<'_>,
+    (plugins, models): (&BTreeMap<PluginName, Plugin>, &BTreeMap<String, Model>),
+    problems: &mut Vec<Problem>,
+) -> Policy {
     let Some(mut table) = root.table("labels", "`[labels]`", problems) else { return Policy::default() };
     let enforce = table.optional("enforce", problems).unwrap_or_default();
     let tools = table.tables("tools", "label entry", problems).into_iter().filter_map(|(pattern, mut entry)| {
@@ -312,7 +320,8 @@ fn labels(root: &mut Table<'_>, plugins: &BTreeMap<PluginName, Plugin>, problems
         let (plugin, tool) = pattern.get_ref().split_once('/').unwrap_or((pattern.get_ref(), ""));
         let (name, agent) = if plugin == AGENTS { (tool, true) } else { (plugin, false) };
         let of_kind = || plugins.values().filter(move |plugin| plugin.agent == agent).map(|plugin| plugin.name.as_str());
-        if !name.contains('*') && !of_kind().any(|known| known == name) {
+        let is_model = plugin == MODELS && (tool.contains('*') || models.contains_key(tool));
+        if !is_model && !name.contains('*') && !of_kind().any(|known| known == name) {
             let what = if agent { "agent" } else { "plugin" };
             let problem = Problem::new(pattern.span(), format!("the project has no {what} `{}`", visible(name, 64)));
             problems.push(match nearest(name, of_kind()) {

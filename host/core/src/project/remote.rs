@@ -92,7 +92,7 @@ pub(super) fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<
 }
 
 /// The URL of a server: secrets and arguments go there, so nobody may read or change them on the way.
-fn url(written: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Url> {
+pub(super) fn url(written: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Url> {
     let url = canonical_url(written.get_ref()).map_err(|error| problems.push(Problem::at(written.span(), error))).ok()?;
     if url.scheme() != "https" && !is_local(&url) {
         let problem = Problem::new(written.span(), "a server elsewhere is spoken to over `https` alone");

@@ -1,5 +1,6 @@
 mod egress;
 mod labels;
+mod models;
 mod schema;
 
 use miette::Diagnostic;
@@ -165,7 +166,7 @@ fn approvals_come_from_a_client_only_where_the_file_says_so() {
 
 #[test]
 fn known_names_that_are_not_served_are_refused_as_such() {
-    for (key, text) in [("models", "[models.default]\napi = \"openai\"\n"), ("budgets", "[budgets]\n"), ("functions", "[functions]\n")] {
+    for (key, text) in [("budgets", "[budgets]\n"), ("functions", "[functions]\n")] {
         let error = parse(&format!("version = 1\nproject.name = \"p\"\n{text}")).expect_err(key);
         let messages: Vec<&str> = error.problems().iter().map(|problem| problem.message.as_str()).collect();
         assert_eq!(messages, [format!("`{key}` is not served by this version")]);

@@ -24,6 +24,11 @@ pub enum Event {
         /// In words, safe to show.
         message: String,
     },
+    /// What a model says, as it says it.
+    Said {
+        /// A part of it, safe to show.
+        text: String,
+    },
     /// A line for the log.
     Log {
         /// `trace`, `debug`, `info`, `warn`, `error` or `critical`.

@@ -9,8 +9,8 @@ use remit_core::{
     id::CallId,
     identity::Principal,
     label::Labels,
-    limit::HALT_LOOK_MS,
-    plugin::{Effect, text::visible},
+    limit::{HALT_LOOK_MS, MODEL_RESPONSE_MAX_BYTES},
+    plugin::{Effect, MODELS, text::visible},
     store::SessionStore,
 };
 use tokio::sync::watch;
@@ -37,6 +37,9 @@ impl Inner {
     /// # Errors
     /// `not-found`.
     pub(crate) fn output_bytes(&self, request: &Request<'_>) -> Result<usize> {
+        if request.plugin == MODELS {
+            return Ok(MODEL_RESPONSE_MAX_BYTES);
+        }
         Ok(self.find_plugin(request)?.1.spec.limits.output_bytes())
     }
 

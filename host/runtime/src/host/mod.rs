@@ -6,6 +6,7 @@ mod inside;
 mod listing;
 mod masked;
 mod mcp;
+mod model;
 mod nested;
 mod outside;
 mod recorded;
@@ -30,7 +31,8 @@ use remit_core::{
     identity::{Context, Principal, Role},
     label::{Label, Labels, Policy},
     limit::{CallLimits, OUTPUT_KEPT_MAX_BYTES},
-    plugin::{Definition, Kind as PluginKind, PluginName, inspect::inspect, section, text::visible},
+    plugin::{Definition, Kind as PluginKind, MODELS, PluginName, inspect::inspect, section, text::visible},
+    project::Model,
 };
 use tokio::sync::watch;
 use tracing::Instrument;
@@ -38,7 +40,7 @@ use wasmtime::component::Linker;
 
 use self::{
     errand::{Calling, Errand, Settling},
-    masked::Masked as _,
+    masked::Masked,
     running::{Metered, Running},
     workspace::written,
 };
@@ -73,6 +75,8 @@ pub struct Project {
     pub plugins: Vec<Plugin>,
     /// What it says of labels; they are not enforced by default.
     pub labels: Policy,
+    /// The models that its agents ask, by name.
+    pub models: BTreeMap<String, Model>,
 }
 
 /// What one call is about.
@@ -146,6 +150,7 @@ pub(crate) struct Inner {
 struct Served {
     root: PathBuf,
     labels: Policy,
+    models: BTreeMap<String, Model>,
     plugins: BTreeMap<String, Arc<Loaded>>,
 }
 
@@ -175,7 +180,7 @@ impl Host {
                 Err(error) => refused.push((name, error)),
             }
         }
-        let served = Arc::new(Served { root: project.root, labels: project.labels, plugins });
+        let served = Arc::new(Served { root: project.root, labels: project.labels, models: project.models, plugins });
         self.0.projects.write().unwrap_or_else(PoisonError::into_inner).insert(project.name, served);
         refused
     }
@@ -318,6 +323,9 @@ impl Inner {
 
     /// Calls a tool for an agent. Its result may be larger than the bound of its plugin: the session keeps what is too large.
     pub(crate) async fn call_for_agent(&self, context: &Context, request: &Request<'_>) -> Outcome {
+        if request.plugin == MODELS {
+            return self.ask_model(context, request).await;
+        }
         self.perform(context, request, &Calling { most_bytes: OUTPUT_KEPT_MAX_BYTES }, true).await
     }
 
@@ -333,6 +341,17 @@ impl Inner {
         }
         let mut running = Running { settles: E::SETTLES, uses: Uses::kept(context.session.is_some()), ..Running::default() };
         let result = self.attempt(context, request, errand, outermost, started, &mut running).await;
+        self.conclude(context, request, (started, running), result).await
+    }
+
+    /// What becomes of a call that has ended: what it wrote is synced, secrets are masked, and it is recorded.
+    async fn conclude<T: Masked>(
+        &self,
+        context: &Context,
+        request: &Request<'_>,
+        (started, mut running): (Instant, Running),
+        result: Result<(T, usize), Failed>,
+    ) -> Outcome<T> {
         let result = written(&mut running).await.map_err(Failed::from).and(result).map_err(|failed| running.over.explain(failed));
         let result = if running.masks.is_empty() { result } else { result.masked(&running.masks) };
         let metering = &mut running.metering;

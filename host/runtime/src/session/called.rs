@@ -8,7 +8,7 @@ use remit_core::{
     identity::Context,
     journal::{Answer, Outcome, ToolCall},
     label::Labels,
-    plugin::{AGENTS, Effect, Kind as PluginKind},
+    plugin::{AGENTS, Effect, Kind as PluginKind, MODELS},
     store::{Called, Caller, SessionFilter, Status, WaitRow},
 };
 
@@ -52,10 +52,13 @@ impl Inner {
         }
     }
 
-    /// What is known of an agent without running it, as of a tool: a call may be repeated, since its key leads to the same session.
+    /// What is known of an agent without running it, as of a tool: a call may be repeated, since its key leads to the same session. So may one
+    /// of a model, which changes nothing, and costs.
     pub(super) fn describe_called(&self, request: &Request<'_>) -> Result<(String, Effect, bool)> {
-        if request.plugin != AGENTS {
-            return self.describe(request);
+        match request.plugin {
+            AGENTS => {}
+            MODELS => return Ok((self.describe_model(request)?, Effect::Idempotent, false)),
+            _ => return self.describe(request),
         }
         let agent = self.agent(request.project, request.tool)?;
         Ok((agent.spec.digest.to_string(), Effect::Idempotent, false))

@@ -3,7 +3,10 @@
 use remit_bindings::{
     CallGroup,
     agent::remit::{
-        agent::durable::{self, Completion, Decision, HostCallGroup, Problem, Question},
+        agent::{
+            durable::{self, Completion, Decision, HostCallGroup, Problem, Question},
+            model,
+        },
         session::{outputs, state},
     },
     tool::remit::{
@@ -22,7 +25,12 @@ use remit_core::{
 };
 use wasmtime::component::{HasSelf, Linker, Resource};
 
-use super::{AgentState, stop::Stop, turn::Turn};
+use super::{
+    AgentState,
+    model::{is_model, no_tool},
+    stop::Stop,
+    turn::Turn,
+};
 use crate::{capability::Event, output::Output};
 
 /// Links what an agent may import besides WASI.
@@ -35,6 +43,7 @@ pub(super) fn link(linker: &mut Linker<AgentState>) -> wasmtime::Result<()> {
     progress::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     outputs::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     state::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
+    model::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     durable::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)?;
     logging::add_to_linker::<AgentState, HasSelf<AgentState>>(linker, |state| state)
 }
@@ -92,22 +101,34 @@ fn told(outcome: Outcome) -> Result<types::Output, Problem> {
             Ok(output) => Ok(output.into_guest()),
             Err(error) => Err(Problem::Failed(format!("the recorded result cannot be read: {error}"))),
         },
-        Outcome::Failed { kind, message } => Err(match kind {
-            Kind::Invalid | Kind::NotFound => Problem::InvalidArguments(message),
-            Kind::Denied => Problem::Denied(message),
-            Kind::Unavailable | Kind::Conflict => Problem::Unavailable(message),
-            Kind::Limit => Problem::Limit(message),
-            Kind::InDoubt => Problem::InDoubt(message),
-            Kind::Diverged | Kind::Guest | Kind::Host => Problem::Failed(message),
-        }),
-        Outcome::Denied { by, note } => Err(Problem::Denied(match note {
+        other => Err(refusal(other)),
+    }
+}
+
+/// Why a call gave nothing, as its agent is told.
+pub(super) fn refusal(outcome: Outcome) -> Problem {
+    match outcome {
+        Outcome::Failed { kind, message } => problem(kind, message),
+        Outcome::Denied { by, note } => Problem::Denied(match note {
             Some(note) => format!("`{by}` said no: {note}"),
             None => format!("`{by}` said no"),
-        })),
-        Outcome::Expired { reason } => Err(Problem::Denied(reason)),
-        Outcome::Approved { .. } | Outcome::Input { .. } | Outcome::Woken => {
-            Err(Problem::Failed("the journal has another kind of end for this call".to_owned()))
+        }),
+        Outcome::Expired { reason } => Problem::Denied(reason),
+        Outcome::Output { .. } | Outcome::Approved { .. } | Outcome::Input { .. } | Outcome::Woken => {
+            Problem::Failed("the journal has another kind of end for this call".to_owned())
         }
+    }
+}
+
+/// A failure, as its agent is told.
+pub(super) fn problem(kind: Kind, message: String) -> Problem {
+    match kind {
+        Kind::Invalid | Kind::NotFound => Problem::InvalidArguments(message),
+        Kind::Denied => Problem::Denied(message),
+        Kind::Unavailable | Kind::Conflict => Problem::Unavailable(message),
+        Kind::Limit => Problem::Limit(message),
+        Kind::InDoubt => Problem::InDoubt(message),
+        Kind::Diverged | Kind::Guest | Kind::Host => Problem::Failed(message),
     }
 }
 
@@ -116,8 +137,17 @@ impl types::Host for AgentState {}
 impl durable::Host for AgentState {
     async fn call_tool(&mut self, tool: String, arguments: String) -> wasmtime::Result<Result<types::Output, Problem>> {
         let turn = self.acting()?;
+        if is_model(&tool) {
+            return Ok(Err(problem(Kind::Invalid, no_tool().message)));
+        }
         let ended = turn.call(&tool, &arguments).await;
         step(&turn, ended).map(told)
+    }
+
+    async fn call_model(&mut self, name: String, request: model::Request) -> wasmtime::Result<Result<model::Response, Problem>> {
+        let turn = self.acting()?;
+        let ended = turn.ask_model(&name, request).await;
+        step(&turn, ended)
     }
 
     async fn await_approval(&mut self, question: Question) -> wasmtime::Result<Decision> {

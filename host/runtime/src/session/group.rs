@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{
     called::agent_of,
     journal::Standing,
+    model::{is_model, no_tool},
     stop::Stop,
     turn::{Turn, refused},
 };
@@ -83,6 +84,7 @@ impl Turn {
     async fn start_new(self: &Arc<Self>, group: u32, tool: &str, arguments: &str) -> Result<u32, Stop> {
         let open = self.groups().groups.get(&group).map_or(0, |group| group.open.len());
         let planned = match self.plan(tool, arguments) {
+            Ok(_) if is_model(tool) => Err(no_tool()),
             Ok(_) if open >= GROUP_MAX => Err(Error::limit(format!("a group runs at most {GROUP_MAX} calls at once; take a result first"))),
             Ok(planned) if planned.asks => Err(Error::denied(format!("`{tool}` needs an approval, which a group does not wait for"))),
             planned => planned,

@@ -14,6 +14,7 @@ mod group;
 mod history;
 mod journal;
 mod look;
+mod model;
 mod outputs;
 mod owned;
 mod plain;

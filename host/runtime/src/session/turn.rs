@@ -18,7 +18,7 @@ use remit_core::{
     journal::{Answer, CallStep, Outcome, PendingCall, ToolCall, Wait, WaitStep},
     label::{Flow, Labels},
     limit::{APPROVAL_DEFAULT_MS, APPROVAL_MAX_MS, APPROVALS_OPEN_MAX, DELEGATION_MAX_DEPTH, QUESTION_MAX_BYTES, SETTLE_TRIES_MAX},
-    plugin::{AGENTS, Digest, Effect, text::visible_lines},
+    plugin::{AGENTS, Digest, Effect, MODELS, text::visible_lines},
     store::Caller,
 };
 use tokio::sync::{MutexGuard, Notify};
@@ -238,7 +238,11 @@ impl Turn {
     pub(super) fn plan(&self, id: &str, arguments: &str) -> Result<Planned> {
         let (plugin, tool) = id.split_once('/').ok_or_else(|| Error::invalid("a tool is named `plugin/tool`"))?;
         // Asked here as well as at the call, so that no person is asked about what is refused anyway.
-        if let Some(denial) = self.held().refusal(plugin, tool) {
+        let refusal = match plugin {
+            MODELS => self.model_refusal(tool, arguments)?,
+            _ => self.held().refusal(plugin, tool),
+        };
+        if let Some(denial) = refusal {
             let error = Error::denied(denial.to_string());
             self.denials.record(denial);
             return Err(error);

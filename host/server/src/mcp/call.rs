@@ -178,6 +178,8 @@ impl<'a> Listener<'a> {
             let sent = match event {
                 Event::Progress { fraction, message } => self.progress(steps.next(fraction), message).await,
                 Event::Log { level, message } => self.log(level, message).await,
+                // Nothing in the protocol takes it: the client gets the output.
+                Event::Said { .. } => continue,
             };
             if sent.is_err() {
                 return;

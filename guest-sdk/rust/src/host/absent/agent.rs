@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::no_host;
 use crate::durable::{Decision, Question};
+use crate::model::{Request, Response};
 use crate::{Error, ErrorKind, Output, Result};
 
 /// The bounds of `remit:session/state`.
@@ -16,6 +17,9 @@ const VALUE_MAX_BYTES: usize = 256 << 10;
 const STATE_MAX_BYTES: usize = 16 << 20;
 /// The bound of `remit:session/outputs`.
 const OUTPUT_READ_MAX_BYTES: u32 = 256 << 10;
+
+/// What answers for models.
+type Model = Box<dyn FnMut(&str, &Request) -> Result<Response>>;
 
 /// What answers calls of tools.
 type Answer = Box<dyn FnMut(&str, Value) -> Result<Output>>;
@@ -31,6 +35,7 @@ struct People {
 
 thread_local! {
     static ANSWER: RefCell<Option<Answer>> = const { RefCell::new(None) };
+    static MODEL: RefCell<Option<Model>> = const { RefCell::new(None) };
     static PEOPLE: RefCell<People> = RefCell::default();
     static OUTPUTS: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
     static STATE: RefCell<BTreeMap<String, Vec<u8>>> = const { RefCell::new(BTreeMap::new()) };
@@ -38,6 +43,16 @@ thread_local! {
 
 pub fn on_call(answer: Answer) {
     ANSWER.set(Some(answer));
+}
+
+pub fn on_model(model: Model) {
+    MODEL.set(Some(model));
+}
+
+pub fn call_model(name: &str, request: &Request) -> Result<Response> {
+    MODEL.with_borrow_mut(|model| {
+        model.as_mut().map_or_else(|| Err(no_host(&format!("asking the model `{name}`"))), |model| model(name, request))
+    })
 }
 
 pub fn decide(decision: Decision) {

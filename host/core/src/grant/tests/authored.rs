@@ -157,7 +157,7 @@ fn keys_that_nobody_knows_are_refused_by_the_reader() {
 
 #[test]
 fn all_mistakes_are_told_at_once() {
-    assert_eq!(read("[it]\nfs = [{ path = '' }, { path = '~' }]\ntools = ['x']\nmodel = 1").unwrap_err().len(), 4);
+    assert_eq!(read("[it]\nfs = [{ path = '' }, { path = '~' }]\ntools = ['x']\nmemory = 1").unwrap_err().len(), 4);
 }
 
 fn declares(text: &str) -> Result<Declared, Vec<Problem>> {

@@ -205,7 +205,7 @@ fn too_much(fs: &Fs, seen: Seen<'_>) -> Option<(&'static str, &'static str, bool
 
 /// Whether a grant, read from one line, gives anything to a plugin that declares so much.
 fn is_used(one: &Grants, declared: &Declared) -> bool {
-    let Grants { fs, http, env, config, kv, workspace, tools, sockets, custom } = one;
+    let Grants { fs, http, env, config, kv, workspace, tools, sockets, model, custom } = one;
     fn named(scope: &Option<Scope<BTreeSet<String>>>, key: &String) -> bool {
         match scope {
             None => false,
@@ -228,6 +228,7 @@ fn is_used(one: &Grants, declared: &Declared) -> bool {
         && (workspace.is_none() || declared.workspace.is_some())
         && tools.iter().all(|own| meets(&declared.tools, |its| its.both(own).is_some()))
         && sockets.iter().all(|own| meets(&declared.sockets, |its| its == own))
+        && model.keys().all(|name| named(&declared.model, name))
         && custom.keys().all(|name| declared.custom.contains_key(name))
 }
 

@@ -93,6 +93,8 @@ const SERVED: &[Served] = &[
     remit("remit:session", &["state", "outputs"], None, true),
     remit("remit:memory", &["memory"], Some("memory"), true),
     remit("remit:agent", &["durable"], Some("tools"), true),
+    // What it asks models with: imported by those alone that do.
+    remit("remit:agent", &["model"], Some("model"), true),
 ];
 
 /// The imports as interfaces, once each of them is known to be served.

@@ -98,7 +98,7 @@ impl Inspection {
     ///
     /// A capability of a host application goes by the package of its interface, as in `app:crm`.
     pub fn unscoped(&self) -> Declared {
-        // Every tool may ask for its environment; it sees what is granted. An agent acts through tools alone.
+        // Every tool may ask for its environment; it sees what is granted. An agent acts through tools, and asks models.
         let env = (self.kind != Kind::Agent).then_some(Scope::Any);
         let mut declared = Declared { env, ..Declared::default() };
         for import in self.imports.iter().filter(|import| !import.ambient) {
@@ -109,6 +109,7 @@ impl Inspection {
                 Some("kv") => declared.kv = Some(Scope::Any),
                 Some("tools") => declared.tools = Some(Scope::Any),
                 Some("sockets") => declared.sockets = Some(Scope::Any),
+                Some("model") => declared.model = Some(Scope::Any),
                 Some(_) => {}
                 None => drop(declared.custom.insert(import.package.clone(), Scope::Any)),
             }

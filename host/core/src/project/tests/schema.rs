@@ -33,6 +33,7 @@ kv = { access = "write", reason = "remembers what was seen" }
 workspace = { access = "write", reason = "keeps drafts" }
 tools = [{ allow = ["files/read"], reason = "reads attachments" }]
 sockets = [{ allow = ["db.example.com:5432"], reason = "asks the data base" }]
+model = { names = ["default"], reason = "thinks with it" }
 "acme:billing" = [{ scopes = ["invoices/*"], reason = "sums up the month" }]
 [tools.shout]
 title = "Shout"
@@ -193,7 +194,8 @@ fn the_schemas_agree_with_the_readers_on_every_other_value() {
             let (parent, key) = at.rsplit_once('/').expect("a pointer");
             if kind.whole.pointer(parent).is_some_and(Value::is_object) {
                 let file = kind.with(parent, |object| drop(object.as_object_mut().expect("an object").remove(&key.replace("~1", "/"))));
-                check(&kind, &file, false, &at);
+                // Another model falls back to it, which the schema does not look at.
+                check(&kind, &file, at == "/models/other", &at);
             }
         }
     }
@@ -318,7 +320,7 @@ fn completed(block: &str) -> Option<(bool, String)> {
     let has = |head: &str| block.lines().any(|line| line.starts_with(head));
     let version = if has("version = ") { "" } else { "version = 1\n" };
     let rest = |head: &str, lines: &str| if has(head) { String::new() } else { format!("\n{head}\n{lines}\n") };
-    if has("[plugins.") || has("[project]") || has("[roles") {
+    if has("[plugins.") || has("[project]") || has("[roles") || has("[models.") {
         return Some((true, format!("{version}{block}{}", rest("[project]", "name = \"example\""))));
     }
     let about = "name = \"example\"\nversion = \"1\"\ndescription = \"an example\"";

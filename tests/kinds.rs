@@ -73,12 +73,15 @@ fn interfaces(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn an_agent_exports_its_handler_and_what_it_names_and_a_tool_knows_nothing_of_agents() {
-    let (_, exports) = interfaces(&component("triage"));
+    let (imports, exports) = interfaces(&component("triage"));
     assert_eq!(exports, ["remit:agent/handler@0.1.0"]);
+    assert!(!imports.contains(&"remit:agent/model@0.1.0".to_owned()), "it asks no model: {imports:?}");
     let (imports, exports) = interfaces(&fixture("agent"));
     assert_eq!(BTreeSet::from_iter(exports), ["remit:agent/handler@0.1.0", "remit:agent/migrate@0.1.0"].map(str::to_owned).into());
     let session = ["context", "outputs", "state"].map(|interface| format!("remit:session/{interface}@0.1.0"));
-    let expected = ["remit:agent/durable@0.1.0", "remit:tool/types@0.1.0"].into_iter().chain(session.iter().map(String::as_str));
+    let expected = ["remit:agent/durable@0.1.0", "remit:agent/model@0.1.0", "remit:tool/types@0.1.0"]
+        .into_iter()
+        .chain(session.iter().map(String::as_str));
     assert_eq!(BTreeSet::from_iter(imports.iter().map(String::as_str)), expected.collect());
     let (imports, exports) = interfaces(&fixture("hostile"));
     assert_eq!(exports, ["remit:tool/tools@0.1.0"]);

@@ -8,6 +8,7 @@ mod halts;
 mod inputs;
 mod labels;
 mod local;
+mod models;
 mod remove;
 mod review;
 mod reviewer;

@@ -35,9 +35,9 @@ const ROUNDS: usize = 10;
 
 /// A store whose process dies at its n-th boundary: before and after each thing that it makes durable. What happens in between, the
 /// tools' effects among it, so lies between two boundaries.
-struct Deadly {
-    inner: Sqlite,
-    left: AtomicU64,
+pub(super) struct Deadly {
+    pub(super) inner: Sqlite,
+    pub(super) left: AtomicU64,
 }
 
 impl Deadly {

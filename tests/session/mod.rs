@@ -8,6 +8,8 @@ mod crash;
 mod descriptors;
 mod halts;
 mod migrate;
+mod models;
+mod models_crash;
 mod outputs;
 mod past;
 mod plain;

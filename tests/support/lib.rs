@@ -13,6 +13,7 @@ mod build;
 pub mod client;
 pub mod desk;
 mod lab;
+pub mod provider;
 mod shell;
 mod toolchain;
 

@@ -35,9 +35,8 @@ impl Signing {
             Kind::NotFound => error.hint(format!("make one: remit key signing {shown}")),
             _ => error.hint(THE_FILE),
         })?;
-        let no_key = |cause: String| {
-            Error::invalid(format!("`{shown}` is no secret key of minisign: {}", cause.to_lowercase())).hint(THE_FILE)
-        };
+        let no_key =
+            |cause: String| Error::invalid(format!("`{shown}` is no secret key of minisign: {}", cause.to_lowercase())).hint(THE_FILE);
         let encoded = text.lines().nth(1).ok_or_else(|| no_key("it has no second line".to_owned()))?;
         let bytes = STANDARD.decode(encoded.trim()).map_err(|error| no_key(error.to_string()))?;
         let locked = SecretKey::from_bytes(&bytes).map_err(|error| no_key(error.to_string()))?;

@@ -22,14 +22,16 @@ async fn keeping(tls: bool) -> (u16, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let count = Arc::new(AtomicUsize::new(0));
+    // One for all connections: it would go on with a session of before.
+    let tls = tls.then(acceptor);
     let task = tokio::spawn(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let count = count.clone();
+            let (count, tls) = (count.clone(), tls.clone());
             tokio::spawn(async move {
                 let number = count.fetch_add(1, Ordering::Relaxed) + 1;
-                if tls {
-                    let stream = acceptor().accept(stream).await.unwrap();
+                if let Some(tls) = tls {
+                    let stream = tls.accept(stream).await.unwrap();
                     let began = format!("{:?}", stream.get_ref().1.handshake_kind().unwrap());
                     answer(stream, &format!("{number} {began}")).await;
                 } else {

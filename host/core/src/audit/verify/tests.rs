@@ -184,6 +184,20 @@ fn l2_an_end_that_was_cut_off_is_noticed_by_what_the_log_keeps() {
 }
 
 #[test]
+fn l2_before_anything_was_signed_what_the_log_keeps_of_its_end_tells_that_it_was_cut_off() {
+    let mut log = Log::new();
+    (2..=5).for_each(|number| log.add(&format!(r#""type":"call","tool":"t{number}""#)));
+    assert!(log.verify(None).is_ok());
+    let ended = |rows: usize, head: Option<&Checkpoint>| {
+        let mut verifier = Verifier::new(&[], None);
+        log.rows[..rows].iter().for_each(|(seq, leaf, record)| verifier.row(*seq, leaf, record).unwrap());
+        fault(verifier.end(head))
+    };
+    assert_eq!(ended(3, Some(&Checkpoint::new(log.epoch, &log.tree))), (FaultKind::CutOff, Some(4), Some(5)));
+    assert_eq!(ended(5, None), (FaultKind::CutOff, None, None), "and so does that nothing is kept of it");
+}
+
+#[test]
 fn l2_an_end_that_was_cut_off_without_a_trace_is_shown_by_a_checkpoint_from_elsewhere() {
     let whole = Log::of_ten();
     let mut log = whole.clone();

@@ -61,8 +61,13 @@ fn an_approval_holds_that_one_of_the_signers_signed() {
     let lock = Lock { plugins: [(desk.name.clone(), signed)].into() };
     let text = lock.format().expect("it is written");
     assert_eq!(Lock::parse("remit.lock", text.as_bytes()).expect("it is read"), lock, "{text}");
-    let (unsigned, plugin) = project("source = \"plugins/files\"\nask = [\"search\"]", "");
-    lock.admits(&unsigned, &plugin, locked().digest).expect("where nobody has to sign, signatures change nothing");
+    let admits = |more: &str| {
+        let (project, plugin) = project("source = \"plugins/files\"\nask = [\"search\"]", more);
+        lock.admits(&project, &plugin, locked().digest).map(drop)
+    };
+    admits("").expect("where nobody has to sign, signatures change nothing");
+    admits(&format!("[review]\nsigners = [\"{}\"]", desk.public())).expect("one of the signers signed it");
+    admits(&format!("[review]\nsigners = [\"{}\"]", other.public())).expect_err("none of the signers signed it");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod embedding;
 mod fuzz;
 mod gateway;
 mod house;
+mod isolation;
 mod kinds;
 mod mcp;
 mod session;

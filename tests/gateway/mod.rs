@@ -18,7 +18,7 @@ use remit_core::{
     Result,
     grant::{Declared, Grants},
     limit::CallLimits,
-    plugin::{Adopted, Effect, Kind, PluginName},
+    plugin::{Adopted, Effect, Isolation, Kind, PluginName},
     project::{Command, EnvSecret, EnvValue},
     secret::{Found, SecretSource, SecretString, Wanted},
 };
@@ -129,6 +129,7 @@ async fn plugin(folder: &Path, limits: CallLimits) -> Plugin {
         declared: Declared::default(),
         granted: Grants::default(),
         limits,
+        isolation: Isolation::None,
         ask: vec!["twin".to_owned(), "fail".to_owned()],
     }
 }

@@ -13,7 +13,7 @@ use remit_core::{
     grant::{Declared, FieldTarget, Grants, Rule, SecretUse},
     identity::Role,
     limit::{CallLimits, OUTSIDE_MESSAGE_BYTES},
-    plugin::{Effect, Kind as PluginKind},
+    plugin::{Effect, Isolation, Kind as PluginKind},
     project::Remote,
 };
 use remit_runtime::{
@@ -63,6 +63,7 @@ impl Desk {
             declared: Declared::default(),
             granted: Grants::default(),
             limits,
+            isolation: Isolation::None,
             ask: Vec::new(),
         };
         let host = Host::builder().secrets(Arc::new(Secrets)).outside(Arc::new(gateway())).build().expect("a host");

@@ -12,6 +12,7 @@ use remit_core::{
     grant::{Grants, Rule, line},
     identity::{Principal, Role},
     limit::CallLimits,
+    plugin::Isolation,
     store::Later,
 };
 use remit_runtime::{Builder, Host, Outcome, Plugin, Project, Request};
@@ -80,7 +81,12 @@ impl Lab {
 
     /// Adds a guest under bounds of its own.
     pub async fn plugin(self, name: &str, component: Arc<[u8]>, grants: &[&str], limits: CallLimits) -> Self {
-        let plugin = self.make(name, component, grants).await.expect("a plugin").limits(limits);
+        self.placed(name, component, grants, limits, Isolation::None).await
+    }
+
+    /// Adds a guest whose calls run there.
+    pub async fn placed(self, name: &str, component: Arc<[u8]>, grants: &[&str], limits: CallLimits, isolation: Isolation) -> Self {
+        let plugin = self.make(name, component, grants).await.expect("a plugin").limits(limits).isolation(isolation);
         self.serve(plugin);
         self
     }

@@ -11,7 +11,7 @@ pub mod tool {
         world: "remit:tool/tool",
         imports: { default: async | trappable },
         exports: { default: async },
-        additional_derives: [PartialEq],
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
     });
 }
 
@@ -27,6 +27,7 @@ pub mod reconciler {
         ",
         world: "remit:bindings/reconciler",
         exports: { default: async },
+        additional_derives: [serde::Serialize, serde::Deserialize],
         with: { "remit:tool/types": crate::tool::remit::tool::types },
     });
 }
@@ -131,6 +132,7 @@ pub mod wasi {
         ",
         world: "remit:bindings/host",
         imports: { default: async | trappable },
+        additional_derives: [serde::Serialize, serde::Deserialize],
         with: { "wasi:keyvalue/store.bucket": crate::Bucket },
     });
 }

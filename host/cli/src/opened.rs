@@ -242,6 +242,7 @@ impl Run {
             granted: plugin.granted_lines(),
             ask: plugin.ask.iter().cloned().collect(),
             limits: plugin.limits,
+            isolation: plugin.isolation,
             tools: definitions.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals: Vec::new(),
         };
@@ -294,6 +295,7 @@ impl Run {
             declared,
             granted: plugin.grants.clone(),
             limits: plugin.limits,
+            isolation: plugin.isolation,
             ask: plugin.ask.clone(),
         })
     }

@@ -69,6 +69,7 @@ impl Run {
             granted: plugin.granted_lines(),
             ask: plugin.ask.iter().cloned().collect(),
             limits: plugin.limits,
+            isolation: plugin.isolation,
             tools,
             approvals: Vec::new(),
         };
@@ -127,6 +128,7 @@ impl Run {
             declared: Declared::default(),
             granted: Grants::default(),
             limits: plugin.limits,
+            isolation: plugin.isolation,
             ask: plugin.ask.clone(),
         })
     }

@@ -394,5 +394,12 @@ pub const ROOTS_MAX: usize = 16;
 pub const ROOT_MAX_BYTES: u64 = MIB;
 /// Sessions and principals whose requests of the last minute a host counts, for each plugin; more reach out only once some of them rest (N15).
 pub const SPENDERS_MAX: usize = 16_384;
+/// Processes of isolated plugins that wait for another call, all plugins of a host together; the one that waits longest ends.
+pub const ISOLATED_IDLE_MAX: usize = 8;
+/// CPU time after which the process of an isolated plugin is not used again, in seconds; the kernel ends it at twice that, should its
+/// host not.
+pub const ISOLATED_CPU_S: u64 = 3_600;
+/// Memory that the process of an isolated plugin may write beside that of its guest and its code (A4).
+pub const ISOLATED_OVERHEAD_BYTES: u64 = 128 * MIB;
 /// Epoch tick: how often a running guest is looked at (A1).
 pub const EPOCH_TICK_MS: u64 = 10;

@@ -4,6 +4,7 @@ mod builder;
 pub mod capability;
 pub mod engine;
 mod host;
+mod isolation;
 pub mod mcp;
 mod model;
 pub mod output;
@@ -18,6 +19,7 @@ mod workspace;
 
 pub use builder::{Builder, Capability};
 pub use host::{Host, Outcome, Project, Request};
+pub use isolation::isolation_worker_main;
 pub use output::{Content, Output};
 pub use outside::{GivenSecrets, Outside, OutsideCall};
 pub use plugin::Plugin;

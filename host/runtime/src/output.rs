@@ -107,7 +107,11 @@ pub fn too_large(size: usize, max_bytes: usize) -> Error {
 /// What to do about a result that is not what was promised.
 const MISTAKE: &str = "this is a mistake in the plugin: structured output is one JSON object, at most 128 levels deep";
 
-fn parse(text: &str) -> Result<Value> {
+/// The JSON object in `text`.
+///
+/// # Errors
+/// `guest` for anything else.
+pub(crate) fn parse(text: &str) -> Result<Value> {
     match serde_json::from_str(text) {
         Ok(value @ Value::Object(_)) => Ok(value),
         Ok(_) => Err(Error::guest("the tool's structured result is not a JSON object").hint(MISTAKE)),

@@ -172,7 +172,7 @@ impl super::Run {
                 "plugin": plugin.name.as_str(), "tool": tool.name, "principal": principal,
                 "allowed": verdict.decision == "allow", "decision": verdict.decision, "reason": verdict.reason, "by": verdict.by, "change": verdict.change,
                 "arguments": misfit.as_ref().map(ToString::to_string),
-                "effect": tool.effect, "approval": plugin.asks(&tool.name), "limits": plugin.limits,
+                "effect": tool.effect, "approval": plugin.asks(&tool.name), "limits": plugin.limits, "isolation": plugin.isolation,
                 "granted": grants.iter().map(|(grant, by)| json!({ "grant": grant, "by": by })).collect::<Vec<_>>(),
                 "labels": labels.map(|flow| json!({ "brings": flow.brings, "closed_when": flow.closed, "ask_when": flow.ask })),
                 "secrets": states_json(&secrets),
@@ -428,5 +428,8 @@ fn print_terms(plugin: &Plugin, tool: &Definition) {
         let CallLimits { requests_per_minute, sent_kib_per_minute, received_kib_per_minute, .. } = limits;
         let traffic = format!("{sent_kib_per_minute} KiB sent, {received_kib_per_minute} KiB received");
         output::line(&format!("  a minute  {requests_per_minute} requests, {traffic}"));
+    }
+    if !plugin.isolation.is_none() {
+        output::line("  isolation process: in a process of its own, without files, network and system calls but those of computing");
     }
 }

@@ -159,6 +159,7 @@ impl<'a> Supply<'a> {
             definitions: locked.tools.into_values().collect(),
             granted: plugin.grants.clone(),
             limits: plugin.limits,
+            isolation: plugin.isolation,
             ask: plugin.ask.clone(),
         })
     }

@@ -149,6 +149,7 @@ pub fn worker() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next()?.to_str()? {
         "__compile" => Some(remit_runtime::engine::compile_worker_main(std::io::stdin().lock(), std::io::stdout().lock())),
+        "__isolate" => Some(remit_runtime::isolation_worker_main()),
         KEEPER => Some(keeper_main(arguments)),
         _ => None,
     }

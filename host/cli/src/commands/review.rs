@@ -231,7 +231,7 @@ impl Found {
             Ok(looked) => looked,
             Err(error) => return json!({ "plugin": self.name.as_str(), "error": error.to_string() }),
         };
-        let LockedPlugin { source, digest, kind, imports, declared, granted, ask, limits, tools, .. } = &current.locked;
+        let LockedPlugin { source, digest, kind, imports, declared, granted, ask, limits, isolation, tools, .. } = &current.locked;
         let approvals = known.lock.plugins.get(&self.name).into_iter().flat_map(|locked| &locked.approvals);
         let approvals = approvals
             .map(|one| json!({ "by": one.by, "via": one.via, "at": one.at.to_string(), "signed": one.signature.is_some() }))
@@ -246,6 +246,7 @@ impl Found {
             "granted": granted,
             "ask": ask,
             "limits": limits,
+            "isolation": isolation,
             "tools": tools.values().map(|tool| shape::tool(&tool.name, tool, None)).collect::<Vec<_>>(),
             "approvals": approvals,
             "unsigned": known.unsigned.get(&self.name),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use super::{Definition, Effect, Kind, lock::LockedPlugin, rights, text::visible};
+use super::{Definition, Effect, Isolation, Kind, lock::LockedPlugin, rights, text::visible};
 use crate::{
     limit::CallLimits,
     project::{Plugin, Source},
@@ -132,6 +132,7 @@ pub fn diff(locked: Option<&LockedPlugin>, current: &LockedPlugin) -> Changes {
     lines(&mut changes, "granted", old(|plugin| &plugin.granted), &current.granted, rights::grants);
     asked(&mut changes, old(|plugin| &plugin.ask), &current.ask);
     limits(&mut changes, locked.map_or_else(CallLimits::default, |locked| locked.limits), current.limits);
+    isolation(&mut changes, locked.map_or(Isolation::None, |locked| locked.isolation), current.isolation);
     changes
 }
 
@@ -204,6 +205,14 @@ fn limits(changes: &mut Changes, old: CallLimits, new: CallLimits) {
     for ((name, old), (_, new)) in old.named().into_iter().zip(new.named()).filter(|(old, new)| old != new) {
         let grows = if new > old { Growth::Rights } else { Growth::Narrows };
         changes.push(Sign::Changed, grows, format!("limit {name}: {old} → {new}"));
+    }
+}
+
+fn isolation(changes: &mut Changes, old: Isolation, new: Isolation) {
+    match (old, new) {
+        (Isolation::None, Isolation::Process) => changes.push(Sign::Added, Growth::Narrows, "isolation process"),
+        (Isolation::Process, Isolation::None) => changes.push(Sign::Removed, Growth::Rights, "isolation process"),
+        (Isolation::None, Isolation::None) | (Isolation::Process, Isolation::Process) => {}
     }
 }
 

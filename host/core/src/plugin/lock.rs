@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Definition, Digest, Effect, Kind, PluginName, check, rights, text::visible};
+use super::{Definition, Digest, Effect, Isolation, Kind, PluginName, check, rights, text::visible};
 use crate::{
     Error, Result,
     clock::Timestamp,
@@ -44,6 +44,8 @@ pub struct LockedPlugin {
     pub ask: BTreeSet<String>,
     /// Bounds of its calls.
     pub limits: CallLimits,
+    /// Where its calls run.
+    pub isolation: Isolation,
     /// What it offers, by name.
     pub tools: BTreeMap<String, Definition>,
     /// Who approved it, the latest last.
@@ -126,6 +128,9 @@ impl Lock {
         if !plugin.limits.is_within(&locked.limits) {
             return Err(refuse("its limits are higher than the approved ones"));
         }
+        if locked.isolation != plugin.isolation && plugin.isolation.is_none() {
+            return Err(refuse("that its calls run in the host's own process is not approved"));
+        }
         locked.check_signed(project, name)?;
         Ok(locked)
     }
@@ -199,6 +204,8 @@ struct Written {
     // A lock of before these were locked approved what holds where nothing is said.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     ask: BTreeSet<String>,
+    #[serde(default, skip_serializing_if = "Isolation::is_none")]
+    isolation: Isolation,
     #[serde(default)]
     limits: CallLimits,
     #[serde(default)]
@@ -244,6 +251,7 @@ impl Written {
             declared: plugin.declared.clone(),
             granted: plugin.granted.clone(),
             ask: plugin.ask.clone(),
+            isolation: plugin.isolation,
             limits: plugin.limits,
             tools: plugin.tools.values().map(WrittenTool::of).collect(),
             approvals: approvals.map(WrittenApproval::of).collect(),
@@ -264,6 +272,7 @@ impl Written {
             granted: self.granted,
             ask: self.ask,
             limits: self.limits,
+            isolation: self.isolation,
             tools: tools.into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
             approvals,
         };

@@ -71,6 +71,7 @@ fn locked() -> LockedPlugin {
         granted: lines(&["fs docs:/docs:write", "tools table/*"]),
         ask: lines(&["search"]),
         limits: CallLimits { memory_mib: 128, ..CallLimits::default() },
+        isolation: Isolation::None,
         tools: [tool("read"), tool("search")].into_iter().map(|tool| (tool.name.clone(), tool)).collect(),
         approvals: vec![Approval {
             by: "user:ada".parse().expect("a principal"),
@@ -323,6 +324,20 @@ fn changes_read_as_lines_and_tell_growth() {
     check_diff(|plugin| plugin.limits.requests_per_minute = 601, &["~ limit requests_per_minute: 600 → 601"], true, true);
     check_diff(|plugin| plugin.limits.sent_kib_per_minute = 1, &["~ limit sent_kib_per_minute: 65536 → 1"], false, false);
     check_diff(|plugin| plugin.limits.deadline_ms = 5000, &["~ limit deadline_ms: 30000 → 5000"], false, false);
+    check_diff(|plugin| plugin.isolation = Isolation::Process, &["+ isolation process"], false, false);
+}
+
+#[test]
+fn to_give_up_isolation_is_growth() {
+    let mut isolated = locked();
+    isolated.isolation = Isolation::Process;
+    let changes = diff(Some(&isolated), &locked());
+    assert!(changes.rights_grew());
+    assert_eq!(changes.list.iter().map(ToString::to_string).collect::<Vec<_>>(), ["- isolation process"]);
+    let lock = Lock { plugins: [("files".parse().expect("a name"), isolated.clone())].into() };
+    let text = lock.format().expect("it is written");
+    assert!(text.contains("isolation = \"process\""), "{text}");
+    assert_eq!(Lock::parse("remit.lock", text.as_bytes()).unwrap_or_else(|error| panic!("{}", error.report())), lock);
 }
 
 #[test]

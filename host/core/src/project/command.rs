@@ -12,7 +12,7 @@ use super::{Plugin, Problem, Source, read, table::Table};
 use crate::{
     grant::Grants,
     limit::{COMMAND_WORD_MAX_BYTES, COMMAND_WORDS_MAX, CallLimits},
-    plugin::{PluginName, text::visible},
+    plugin::{Isolation, PluginName, text::visible},
     secret,
 };
 
@@ -126,7 +126,8 @@ pub(super) fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<
     table.finish_without(&["grants", "source"], problems);
     let argv = argv.into_iter().map(Spanned::into_inner).collect();
     let source = Source::Command(Command { argv, env, cwd: cwd.map(Spanned::into_inner) });
-    Some(Plugin { name, source, ask, limits, grants: Grants::default(), effects, disabled: false, agent: false })
+    let (grants, isolation) = (Grants::default(), Isolation::None);
+    Some(Plugin { name, source, ask, limits, isolation, grants, effects, disabled: false, agent: false })
 }
 
 fn check_words(argv: &[Spanned<String>], span: std::ops::Range<usize>, problems: &mut Vec<Problem>) {

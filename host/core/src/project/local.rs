@@ -92,7 +92,7 @@ fn narrow_plugin(plugin: &mut Plugin, mut table: Table<'_>, problems: &mut Vec<P
             problems.push(problem);
         }
     }
-    for key in ["grants", "source", "ask", "effects", "outside", "command", "env", "cwd", "url", "secret", "private"] {
+    for key in ["grants", "source", "ask", "effects", "isolation", "outside", "command", "env", "cwd", "url", "secret", "private"] {
         table.belongs(key, "remit.toml", problems);
     }
     table.finish(problems);

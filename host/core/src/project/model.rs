@@ -13,7 +13,7 @@ use crate::{
     identity::{Principal, Role},
     label::Policy,
     limit::{CallLimits, MCP_LISTED_TOOLS},
-    plugin::{Effect, PluginName, granted_lines, signature::Signer},
+    plugin::{Effect, Isolation, PluginName, granted_lines, signature::Signer},
     secret::Destination,
 };
 
@@ -51,6 +51,8 @@ pub struct Plugin {
     pub ask: Vec<String>,
     /// Bounds of its calls.
     pub limits: CallLimits,
+    /// Where its calls run.
+    pub isolation: Isolation,
     /// What it may do.
     pub grants: Grants,
     /// Effect classes that the project sets for tools of a plain component, or of an outside server.

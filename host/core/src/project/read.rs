@@ -15,13 +15,13 @@ use super::{
 use crate::{
     Error,
     grant::{
-        ToolPattern,
+        Grants, ToolPattern,
         authored::{AuthoredGrants, Models},
     },
     identity::{Principal, Role},
     label::{Label, Policy, ToolLabels},
     limit::{CallLimits, RETENTION_MAX_DAYS, SIGNERS_MAX},
-    plugin::{AGENTS, Effect, MODELS, PluginName, check_tool_name, signature::Signer, text::visible},
+    plugin::{AGENTS, Effect, Isolation, MODELS, PluginName, check_tool_name, signature::Signer, text::visible},
 };
 
 /// Tables that later versions serve. Silence about them would let a reader believe that they are enforced.
@@ -118,9 +118,19 @@ fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -
     let limits = limits(&mut table, false, problems).over(CallLimits::default());
     let grants = table.optional::<AuthoredGrants>("grants", problems).unwrap_or_default().validate();
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
+    let isolation = isolation(&mut table, &name, &grants, problems);
     let effects = effects(&mut table, problems);
     table.finish(problems);
-    Some(Plugin { name, source: source?, ask, limits, grants, effects, disabled: false, agent: false })
+    Some(Plugin { name, source: source?, ask, limits, isolation, grants, effects, disabled: false, agent: false })
+}
+
+/// Where calls run; what is granted has to be there, too.
+fn isolation(plugin: &mut Table<'_>, name: &PluginName, grants: &Grants, problems: &mut Vec<Problem>) -> Isolation {
+    let Some(written) = plugin.optional::<Spanned<Isolation>>("isolation", problems) else { return Isolation::None };
+    if let Err(error) = written.get_ref().carries(name.as_str(), grants) {
+        problems.push(Problem::at(written.span(), error));
+    }
+    written.into_inner()
 }
 
 /// The tools whose every call needs an approval.
@@ -155,6 +165,7 @@ fn agents(root: &mut Table<'_>, plugins: &mut BTreeMap<PluginName, Plugin>, prob
 /// An agent: a plugin whose grants are the tools that it may call and the models that it may ask.
 fn agent(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) -> Option<Plugin> {
     table.unserved("digest", problems);
+    table.unserved("isolation", problems);
     let outside: bool = table.optional("outside", problems).unwrap_or_default();
     let written: Option<Spanned<String>> = table.required("source", "source = \"plugins/name\"", problems);
     let source = written
@@ -165,7 +176,8 @@ fn agent(name: PluginName, mut table: Table<'_>, problems: &mut Vec<Problem>) ->
     let grants = grants.map_err(|found| problems.extend(found)).unwrap_or_default();
     let limits = limits(&mut table, true, problems).over(CallLimits::default());
     table.finish(problems);
-    Some(Plugin { name, source: source?, ask: Vec::new(), limits, grants, effects: BTreeMap::new(), disabled: false, agent: true })
+    let (ask, effects, isolation) = (Vec::new(), BTreeMap::new(), Isolation::None);
+    Some(Plugin { name, source: source?, ask, limits, isolation, grants, effects, disabled: false, agent: true })
 }
 
 /// What `source = "…"` means.

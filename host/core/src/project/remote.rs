@@ -12,7 +12,7 @@ use crate::{
         authored::{AuthoredGrants, AuthoredHttp, AuthoredSecret},
         canonical_url,
     },
-    plugin::PluginName,
+    plugin::{Isolation, PluginName},
 };
 
 /// Where a server is, and how it is spoken to.
@@ -88,7 +88,8 @@ pub(super) fn plugin(name: PluginName, mut table: Table<'_>, problems: &mut Vec<
     let effects = read::effects(&mut table, problems);
     table.finish_without(&["grants", "source", "command"], problems);
     let source = Source::Url(remote?);
-    Some(Plugin { name, source, ask, limits, grants: Grants::default(), effects, disabled: false, agent: false })
+    let (grants, isolation) = (Grants::default(), Isolation::None);
+    Some(Plugin { name, source, ask, limits, isolation, grants, effects, disabled: false, agent: false })
 }
 
 /// The URL of a server: secrets and arguments go there, so nobody may read or change them on the way.

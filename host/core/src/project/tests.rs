@@ -10,8 +10,7 @@ use crate::{
     grant::Access,
     identity::Role,
     limit::{FILE_MAX_BYTES, MCP_LISTED_TOOLS},
-    plugin::Digest,
-    plugin::Effect,
+    plugin::{Digest, Effect, Isolation},
 };
 
 const WHOLE: &str = r#"
@@ -191,6 +190,27 @@ fn an_outside_server_is_a_command_and_what_it_is_given() {
     assert_eq!(plugin.secrets().into_keys().collect::<Vec<_>>(), ["t", "u"]);
     let given = ["cwd x/y", "env A=b c", "secret t as T", "secret u as U, written `Bearer {}`"];
     assert_eq!(plugin.granted_lines().into_iter().collect::<Vec<_>>(), given);
+}
+
+#[test]
+fn isolation_is_refused_where_it_would_not_carry_what_is_granted() {
+    let isolated = "source = \"t\"\nisolation = \"process\"\n[plugins.t.grants]\n";
+    for (grant, line) in [
+        ("fs = [{ path = \"docs\" }]", "fs docs:/docs:read"),
+        ("workspace = { access = \"write\" }", "workspace write:user"),
+        ("\"acme:crm\" = [\"contacts\"]", "acme:crm contacts"),
+    ] {
+        let message = format!("`t` is granted `{line}`, which `isolation = \"process\"` does not carry yet");
+        assert_eq!(problems(&format!("{isolated}{grant}")), [message]);
+    }
+    assert_eq!(problems("source = \"t\"\nisolation = \"vm\""), ["`vm` is not one of the accepted values"]);
+    let carried = "kv = { access = \"write\" }\nenv = { A = \"b\" }\nconfig = { A = \"b\" }\ntools = [\"u/*\"]\n\
+                   http = [{ allow = [\"GET https://example.com/\"] }]\n";
+    let project = parse(&format!("version = 1\nproject.name = \"p\"\n[plugins.t]\n{isolated}{carried}"));
+    let project = project.unwrap_or_else(|error| panic!("{}", error.report()));
+    assert_eq!(project.plugins.values().next().expect("one").isolation, Isolation::Process);
+    let agent = parse("version = 1\nproject.name = \"p\"\n[agents.a]\nsource = \"a\"\nisolation = \"process\"\n");
+    assert_eq!(agent.expect_err("an agent").problems()[0].message, "`isolation` is not served by this version");
 }
 
 /// A native process cannot be held to what these would promise.

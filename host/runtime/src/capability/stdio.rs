@@ -29,6 +29,11 @@ impl Ring {
         kept.extend(tail);
     }
 
+    /// Takes what was kept.
+    pub(crate) fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)).into()
+    }
+
     /// What was kept, safe to show.
     pub fn text(&self) -> String {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,8 @@ use remit_core::Result;
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
-/// Compiled code that this host made: fresh from its compiler, or read back and authenticated by the cache. Only those two make one.
+/// Compiled code that this host made: fresh from its compiler, or read back and authenticated by the cache; or handed
+/// by the host to a process of its own. Only those three make one.
 pub(super) struct Artefact(Vec<u8>);
 
 impl Artefact {
@@ -15,6 +16,11 @@ impl Artefact {
 
     /// Takes over what the cache read and authenticated.
     pub(super) fn authenticated(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// Takes over what the host that started this process handed to it, before the process ran any guest.
+    pub(super) fn handed(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
 
@@ -30,7 +36,8 @@ impl Artefact {
     pub(super) fn load(&self, engine: &wasmtime::Engine) -> Result<Component> {
         // SAFETY: `deserialize` must be given bytes that wasmtime's compiler made, unaltered. A value of this type is made only from
         // the compiler's own output or from bytes whose authentication code, under a key that only this user can read, was checked
-        // over these very bytes in memory together with their component's digest and the engine's configuration.
+        // over these very bytes in memory together with their component's digest and the engine's configuration; or, in a process of
+        // the host's own, from bytes of those two kinds that came over the socket that the host made for it.
         unsafe { Component::deserialize(engine, &self.0) }.map_err(|error| super::error::load_failed(&error))
     }
 }

@@ -16,6 +16,10 @@ const REASON_MAX_CHARS: usize = 400;
 const MISTAKE: &str = "this is a mistake in the plugin: tell its author";
 /// What to do about a bound that nobody can raise.
 const LESS: &str = "ask the tool for less at once: this bound is the host's own";
+/// What to do about a component that cannot start in the memory that it may have.
+const MORE: &str = "give it more: `limits = { memory_mib = … }`";
+/// What to do about a component of too many parts.
+const FEWER: &str = "build it as fewer components";
 
 /// Why a call failed, and where in the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +53,14 @@ impl From<wasmtime::Error> for Failed {
 }
 
 impl Failed {
+    /// A failure as the process of an isolated plugin tells it. Of its hints, those are kept that the host itself would give.
+    pub(crate) fn told(error: Error, hints: &[String], backtrace: &[String]) -> Self {
+        let own = [MISTAKE.to_owned(), LESS.to_owned(), MORE.to_owned(), more_memory(), longer(), FEWER.to_owned()];
+        let error = hints.iter().filter(|hint| own.contains(hint)).fold(error, |error, hint| error.hint(hint));
+        let backtrace = backtrace.iter().take(FRAMES_MAX).map(|frame| visible(frame, FRAME_MAX_CHARS)).collect();
+        Self { error, backtrace, starved: false }
+    }
+
     /// The failure, said to be the memory limit when that is what ended it: a guest that is refused memory usually aborts, so a trap
     /// after a refusal is the limit's doing. `limiter` is that of the same call.
     #[must_use]
@@ -85,10 +97,15 @@ fn own_error(error: &wasmtime::Error) -> Option<Error> {
 
 fn deadline(error: &wasmtime::Error) -> Option<Error> {
     let passed = error.is::<DeadlinePassed>() || matches!(error.downcast_ref(), Some(Trap::Interrupt));
-    passed.then(|| {
-        Error::limit("the component was stopped: its deadline passed")
-            .hint(format!("give it longer: `limits = {{ deadline_ms = … }}` (at most {})", CallLimits::DEADLINE_MAX_MS))
-    })
+    passed.then(|| Error::limit("the component was stopped: its deadline passed").hint(longer()))
+}
+
+fn longer() -> String {
+    format!("give it longer: `limits = {{ deadline_ms = … }}` (at most {})", CallLimits::DEADLINE_MAX_MS)
+}
+
+fn more_memory() -> String {
+    format!("give it more: `limits = {{ memory_mib = … }}` (at most {})", CallLimits::MEMORY_MAX_MIB)
 }
 
 fn memory(refused: Refused, max_bytes: usize) -> Error {
@@ -98,7 +115,7 @@ fn memory(refused: Refused, max_bytes: usize) -> Error {
         Refused::Table(wanted) => ("tables", wanted),
     };
     Error::limit(format!("the component was stopped: it wanted {} MiB of {kind}, and may have {} MiB", mib(wanted), mib(max_bytes)))
-        .hint(format!("give it more: `limits = {{ memory_mib = … }}` (at most {})", CallLimits::MEMORY_MAX_MIB))
+        .hint(more_memory())
 }
 
 /// Whether an instance could not even start with the memories or tables that it declares.
@@ -118,11 +135,11 @@ fn bound(error: &wasmtime::Error) -> Option<Error> {
     } else if says(error, "store handle limit exceeded") {
         ("it holds too many handles at once", LESS)
     } else if says(error, "resource limit exceeded:") {
-        ("it has too many instances, memories or tables", "build it as fewer components")
+        ("it has too many instances, memories or tables", FEWER)
     } else if matches!(error.downcast_ref(), Some(Trap::AllocationTooLarge)) {
         ("it wanted too much memory at once", LESS)
     } else if refuses_minimum(error) {
-        ("it needs more memory than it may have", "give it more: `limits = { memory_mib = … }`")
+        ("it needs more memory than it may have", MORE)
     } else {
         return None;
     };

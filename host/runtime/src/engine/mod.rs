@@ -11,6 +11,7 @@ mod error;
 mod limiter;
 mod loads;
 mod meter;
+mod room;
 #[cfg(test)]
 mod tests;
 mod ticker;
@@ -28,6 +29,7 @@ use tokio::{
 };
 use wasmtime::{Store, component::Component};
 
+pub(crate) use self::room::Room;
 use self::{cache::Cache, loads::Loads, ticker::Ticker};
 pub use self::{
     compile::{Progress, compile_worker_main},
@@ -90,6 +92,14 @@ impl Engine {
     /// `limit` for size, compile time or memory; `invalid` when it is no valid component; `host` when the compiler cannot be run.
     pub async fn component(&self, name: &str, bytes: &[u8], digest: &Digest) -> Result<Component> {
         self.loads.component(name, bytes, digest).await
+    }
+
+    /// The component with this compiled code, which the host handed to this process of its own.
+    ///
+    /// # Errors
+    /// `host` when it was made for another engine.
+    pub(crate) fn handed(&self, code: Vec<u8>) -> Result<Component> {
+        artefact::Artefact::handed(code).load(&self.wasmtime)
     }
 
     /// Waits for a place among the calls in flight, in the order of asking. Cancel-safe.

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle, Thread},
@@ -47,7 +47,7 @@ struct InFlight {
 }
 
 impl Ticker {
-    /// Starts the thread for `engine`.
+    /// Starts the thread for `engine`. It runs when this returns, so that a process may give up what starting a thread takes.
     ///
     /// # Errors
     /// `host` when no thread can be had.
@@ -59,10 +59,16 @@ impl Ticker {
             stopping: AtomicBool::new(false),
         });
         let (weak, theirs) = (engine.weak(), Arc::clone(&shared));
+        let runs = Arc::new(Barrier::new(2));
+        let running = Arc::clone(&runs);
         let thread = thread::Builder::new()
             .name("remit-epochs".into())
-            .spawn(move || tick_until_stopped(&weak, &theirs))
+            .spawn(move || {
+                running.wait();
+                tick_until_stopped(&weak, &theirs);
+            })
             .map_err(|error| Error::host("the engine's ticker thread could not start", error))?;
+        runs.wait();
         Ok(Self { shared, thread })
     }
 

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use remit_core::{Error, Result, plugin::Effect};
 use serde_json::Value;
-use wasmtime::Store;
 
 use super::masked::Masked;
 use crate::{
-    capability::CallState,
-    engine::Failed,
+    engine::{Failed, Room},
     output::{self, Output},
     outside::{Outside, OutsideCall},
     plugin::{Fate, Loaded, Tool},
@@ -45,7 +43,7 @@ pub(super) trait Errand: Sync {
         tool: &Tool,
         text: &str,
         arguments: &Value,
-        store: &mut Store<CallState>,
+        room: &mut Room,
     ) -> impl Future<Output = Result<(Self::Answer, usize), Failed>> + Send;
 
     /// The same for an outside server, which has no instance.
@@ -76,16 +74,9 @@ impl Errand for Calling {
         tool.arguments(text)
     }
 
-    async fn run(
-        &self,
-        plugin: &Loaded,
-        tool: &Tool,
-        text: &str,
-        arguments: &Value,
-        store: &mut Store<CallState>,
-    ) -> Result<(Output, usize), Failed> {
+    async fn run(&self, plugin: &Loaded, tool: &Tool, text: &str, arguments: &Value, room: &mut Room) -> Result<(Output, usize), Failed> {
         let most_bytes = self.most_bytes.max(plugin.spec.limits.output_bytes());
-        let (output, bytes) = plugin.run(store, &tool.definition.name, text, arguments, most_bytes).await?;
+        let (output, bytes) = plugin.run(room, &tool.definition.name, text, arguments, most_bytes).await?;
         tool.check_output(&output)?;
         Ok((output, bytes))
     }
@@ -120,8 +111,8 @@ impl Errand for Settling<'_> {
         Ok(Value::Null)
     }
 
-    async fn run(&self, plugin: &Loaded, tool: &Tool, _: &str, _: &Value, store: &mut Store<CallState>) -> Result<(Fate, usize), Failed> {
-        let (fate, bytes) = plugin.settle(store, &tool.definition.name, self.key).await?;
+    async fn run(&self, plugin: &Loaded, tool: &Tool, _: &str, _: &Value, room: &mut Room) -> Result<(Fate, usize), Failed> {
+        let (fate, bytes) = plugin.settle(room, &tool.definition.name, self.key).await?;
         if let Fate::Done(output) = &fate {
             tool.check_output(output)?;
         }

@@ -1,11 +1,11 @@
 //! What MCP clients ask of a plugin: calls of tools that may ask back, prompts, resources.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use remit_core::{
     Error, Result,
-    grant::{Declared, Grants, Resolved},
-    identity::{Context, Principal, Role},
+    grant::{Declared, Grants},
+    identity::Context,
     limit::{CallLimits, HOSTCALL_FUEL},
     plugin::{Effect, PluginName},
 };
@@ -14,8 +14,8 @@ use wasmtime::Store;
 
 use super::{Host, Inner, Outcome, Request, errand::Errand, running::Running};
 use crate::{
-    capability::{CallState, Rights, call::now},
-    engine::Failed,
+    capability::{CallState, call::now},
+    engine::{Failed, Room},
     mcp::{Ask, Given, Prompt, ResourceEntry, Step},
     outside::{Outside, OutsideCall},
     plugin::{Listed, Loaded, Tool},
@@ -49,15 +49,12 @@ impl Errand for Asking<'_> {
         tool.arguments(text)
     }
 
-    async fn run(
-        &self,
-        plugin: &Loaded,
-        tool: &Tool,
-        text: &str,
-        arguments: &Value,
-        store: &mut Store<CallState>,
-    ) -> Result<(Given, usize), Failed> {
+    async fn run(&self, plugin: &Loaded, tool: &Tool, text: &str, arguments: &Value, room: &mut Room) -> Result<(Given, usize), Failed> {
         let max_bytes = plugin.spec.limits.output_bytes();
+        let store = match room {
+            Room::Here(store) => store,
+            Room::Apart(_) => return isolated(self.ask, plugin, (tool, text, arguments), room).await,
+        };
         let served = || plugin.mcp().ok_or_else(|| Error::invalid(format!("`{}` has tools alone", plugin.spec.name)));
         match self.ask {
             Ask::Tool { round } => {
@@ -68,7 +65,7 @@ impl Errand for Asking<'_> {
                 };
                 let (step, bytes) = match stepped {
                     Some(stepped) => stepped,
-                    None => plugin.run(store, name, text, arguments, max_bytes).await.map(|(output, bytes)| (Step::Done(output), bytes))?,
+                    None => plugin.run(room, name, text, arguments, max_bytes).await.map(|(output, bytes)| (Step::Done(output), bytes))?,
                 };
                 if let Step::Done(output) = &step {
                     tool.check_output(output)?;
@@ -96,6 +93,22 @@ impl Errand for Asking<'_> {
     }
 }
 
+/// Of what a client may ask, a process of its own carries calls that ask nothing back.
+async fn isolated(
+    ask: Ask<'_>,
+    plugin: &Loaded,
+    (tool, text, arguments): (&Tool, &str, &Value),
+    room: &mut Room,
+) -> Result<(Given, usize), Failed> {
+    let Ask::Tool { .. } = ask else {
+        return Err(Error::invalid(format!("`{}` is isolated, and `isolation = \"process\"` carries tools alone", plugin.spec.name)).into());
+    };
+    let max_bytes = plugin.spec.limits.output_bytes();
+    let (output, bytes) = plugin.run(room, &tool.definition.name, text, arguments, max_bytes).await?;
+    tool.check_output(&output)?;
+    Ok((Given::Tool(Step::Done(output)), bytes))
+}
+
 impl Host {
     /// Does what an MCP client asks of the plugin of `request`; the tool of the request counts for [`Ask::Tool`] alone, and its
     /// arguments for that and [`Ask::Prompt`]. Each round is a call of its own, with its own record.
@@ -120,6 +133,10 @@ impl Host {
 
 impl Inner {
     async fn list_of(&self, plugin: &Loaded) -> Result<Listed> {
+        // None of its code runs in this process.
+        if !plugin.spec.isolation.is_none() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
         let Some(served) = plugin.mcp() else { return Ok((Vec::new(), Vec::new())) };
         let limits = CallLimits::default();
@@ -136,14 +153,8 @@ impl Inner {
 
     /// A store for an instance that is granted nothing.
     pub(super) fn bare(&self, plugin: &str, deadline: std::time::Instant) -> Result<Store<CallState>> {
-        let principal: Principal = "service:review".parse()?;
-        let resolved = Resolved::new(plugin, Effect::Read, Declared::default(), Grants::default(), &principal, Path::new("/"));
-        let rights = Arc::new(Rights { resolved, mounts: Vec::new() });
-        let context = self.context(principal, Role::Tools(Vec::new()))?;
-        let request = Request::new("", plugin, "", "");
-        let running = Running::default();
-        let call = self.prepare(&context, &request, rights, &running, deadline);
-        let memory = CallLimits::default().memory_bytes();
-        Ok(self.engine.store(self.state(&call, memory, &running), deadline, HOSTCALL_FUEL))
+        let (memory, running) = (CallLimits::default().memory_bytes(), Running::default());
+        let state = self.bare_state(plugin, (Declared::default(), Grants::default()), deadline, memory, &running)?;
+        Ok(self.engine.store(state, deadline, HOSTCALL_FUEL))
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod errand;
 mod inside;
+mod isolated;
 mod listing;
 mod masked;
 mod mcp;
@@ -15,6 +16,7 @@ mod workspace;
 
 pub(crate) use admission::labelled;
 pub(crate) use listing::definition;
+pub(crate) use running::Running;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -31,7 +33,7 @@ use remit_core::{
     identity::{Context, Principal, Role},
     label::{Label, Labels, Policy},
     limit::{CallLimits, OUTPUT_KEPT_MAX_BYTES},
-    plugin::{Definition, Kind as PluginKind, MODELS, PluginName, inspect::inspect, section, text::visible},
+    plugin::{Definition, Isolation, Kind as PluginKind, MODELS, PluginName, inspect::inspect, section, text::visible},
     project::Model,
 };
 use tokio::sync::watch;
@@ -54,6 +56,7 @@ use crate::{
         stdio::Ring,
     },
     engine::{CpuMeter, Engine, Failed, Limiter, Permit, Settings},
+    isolation::Isolated,
     output::Output,
     plugin::{Fate, Loaded, Plugin, Source, plain_definitions},
     quota::Quotas,
@@ -141,6 +144,8 @@ pub(crate) struct Inner {
     /// What runs agents, made when the first one is run.
     agents: OnceLock<Result<Agents>>,
     agent_settings: Settings,
+    /// The processes of isolated plugins.
+    isolated: Arc<Isolated>,
     series: AllSeries,
     asking: tokio::sync::Mutex<()>,
     stopping: watch::Sender<bool>,
@@ -173,7 +178,7 @@ impl Host {
         let mut plugins = BTreeMap::new();
         for plugin in project.plugins {
             let name = plugin.name.clone();
-            match Loaded::new(plugin) {
+            match self.0.isolated.accepts(&plugin).and_then(|()| Loaded::new(plugin)) {
                 Ok(loaded) => {
                     plugins.insert(name.to_string(), Arc::new(loaded));
                 }
@@ -232,6 +237,7 @@ impl Host {
             source: Source::Bytes(component),
             granted: Grants::default(),
             limits: CallLimits::default(),
+            isolation: Isolation::None,
             ask: Vec::new(),
         })
     }
@@ -281,6 +287,7 @@ impl Inner {
     ) -> Self {
         let interfaces = custom.iter().flat_map(|custom| custom.interfaces()).copied().collect();
         let (stopping, killed) = (watch::Sender::new(false), watch::Sender::new(false));
+        let isolated = Arc::new(Isolated::new(agent_settings.worker.clone()));
         Self {
             me,
             engine,
@@ -293,6 +300,7 @@ impl Inner {
             projects: RwLock::default(),
             agents: OnceLock::new(),
             agent_settings,
+            isolated,
             series: AllSeries::default(),
             asking: tokio::sync::Mutex::default(),
             stopping,
@@ -406,18 +414,19 @@ impl Inner {
                 let (outside, call) = self.outside(request, &plugin.spec, &arguments, &secrets, &running.stderr)?;
                 return errand.ask(outside, tool, call).await;
             }
-            plugin.link(&self.engine, &self.linker, &self.interfaces).await?;
+            self.ready(&plugin).await?;
             // A nested call runs within the permit of the call that made it: two that wait for each other would never end.
             let _permit: Option<Permit> = if outermost { Some(self.engine.admit(deadline).await?) } else { None };
             let rights = plugin.rights(&context.principal, errand.effect(tool), &served.root)?;
             let rights = self.with_workspace(context, request.project, rights, running).await?;
             let call = self.prepare(context, request, rights, running, deadline);
-            let (state, fuel) = (self.state(&call, limits.memory_bytes(), running), plugin.hostcall_fuel());
+            let room = self.room(&plugin, &call, running, errand.effect(tool)).await?;
             let Metering { cpu_us, memory_peak_bytes, .. } = &mut running.metering;
-            let mut metered = Metered { store: self.engine.store(state, deadline, fuel), memory_peak_bytes };
-            let run = errand.run(&plugin, tool, request.arguments, &arguments, &mut metered.store);
+            let mut metered = Metered { room, memory_peak_bytes };
+            let run = errand.run(&plugin, tool, request.arguments, &arguments, &mut metered.room);
             let ended = CpuMeter::new(run, cpu_us).await;
-            ended.map_err(|failed| failed.explain(&metered.store.data().limiter))
+            *cpu_us = cpu_us.saturating_add(metered.room.elsewhere_us());
+            ended.map_err(|failed| metered.room.explain(failed))
         };
         let ended = tokio::select! {
             biased;

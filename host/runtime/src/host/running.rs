@@ -8,15 +8,17 @@ use remit_core::{
     limit::CallLimits,
     plugin::{Digest, Effect},
 };
-use wasmtime::Store;
 
-use crate::capability::{CallState, Denials, Seen, Uses, scrub::Masks, spend::Over, stdio::Ring};
+use crate::{
+    capability::{Denials, Seen, Uses, scrub::Masks, spend::Over, stdio::Ring},
+    engine::Room,
+};
 
 /// What is known of a call while it runs.
 #[derive(Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     pub(super) settles: bool,
-    pub(super) denials: Denials,
+    pub(crate) denials: Denials,
     pub(super) seen: Arc<Seen>,
     pub(super) masks: Masks,
     pub(super) uses: Uses,
@@ -28,18 +30,18 @@ pub(super) struct Running {
     /// The workspace that it may write.
     pub(super) written: Option<Arc<Dir>>,
     pub(super) metering: Metering,
-    pub(super) stdout: Ring,
-    pub(super) stderr: Ring,
+    pub(crate) stdout: Ring,
+    pub(crate) stderr: Ring,
 }
 
-/// The store of one call. However the call ends, at its deadline too, it tells what memories and tables held at most.
+/// The place of one call. However the call ends, at its deadline too, it tells what memories and tables held at most.
 pub(super) struct Metered<'a> {
-    pub(super) store: Store<CallState>,
+    pub(super) room: Room,
     pub(super) memory_peak_bytes: &'a mut u64,
 }
 
 impl Drop for Metered<'_> {
     fn drop(&mut self) {
-        *self.memory_peak_bytes = self.store.data().limiter.peak_bytes() as u64;
+        *self.memory_peak_bytes = self.room.peak_bytes();
     }
 }

@@ -6,10 +6,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use remit_bindings::{
-    reconciler::{ReconcilerPre, exports::remit::tool::reconcile::Fate as GuestFate},
-    tool::{ToolPre, remit::tool::types::Failure},
-};
 use remit_core::{
     Error, Result,
     grant::Resolved,
@@ -24,15 +20,16 @@ use remit_core::{
 };
 use serde_json::Value;
 use tokio::sync::OnceCell;
-use wasmtime::{
-    Store,
-    component::{Component, ComponentExportIndex, InstancePre, Linker, Val},
-};
+use wasmtime::component::{Component, Linker};
 
-use super::{Fate, Listed, Plugin, value};
+use super::{
+    Fate, Linked, Listed, Plugin,
+    linked::{exported, failure, fate},
+};
 use crate::{
     capability::{CallState, Rights, fs},
-    engine::{Engine, Failed},
+    engine::{Engine, Failed, Room},
+    isolation::Code,
     mcp::Served,
     output::Output,
     session::{Agents, LinkedAgent},
@@ -40,14 +37,13 @@ use crate::{
 
 /// Most principals whose rights are kept ready; beyond that they are resolved anew.
 const RIGHTS_KEPT: usize = 1024;
-/// What a tool component exports that can tell what became of an effect.
-const RECONCILE: &str = "remit:tool/reconcile@0.1.0";
 
 /// A served plugin.
 pub(crate) struct Loaded {
     pub spec: Plugin,
     tools: HashMap<String, Arc<Tool>>,
     linked: OnceCell<Linked>,
+    code: OnceCell<Arc<Code>>,
     listed: OnceCell<Arc<Listed>>,
     agent: OnceCell<LinkedAgent>,
     rights: Mutex<HashMap<(Principal, Effect), Arc<Rights>>>,
@@ -58,12 +54,6 @@ pub(crate) struct Tool {
     pub definition: Definition,
     input: jsonschema::Validator,
     output: Option<jsonschema::Validator>,
-}
-
-enum Linked {
-    /// The second part is there where the component exports [`RECONCILE`]; the third is what it exports of `remit:mcp`.
-    Tool(ToolPre<CallState>, Option<ReconcilerPre<CallState>>, Box<Served>),
-    Plain(InstancePre<CallState>, HashMap<String, ComponentExportIndex>),
 }
 
 impl Loaded {
@@ -84,7 +74,8 @@ impl Loaded {
                 return Err(Error::invalid(format!("two tools are named `{}`", definition.name)));
             }
         }
-        Ok(Self { spec, tools, linked: OnceCell::new(), listed: OnceCell::new(), agent: OnceCell::new(), rights: Mutex::default() })
+        let (linked, code, listed, agent) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self { spec, tools, linked, code, listed, agent, rights: Mutex::default() })
     }
 
     /// The tool `name`.
@@ -131,6 +122,26 @@ impl Loaded {
             self.prepare(&bytes, &component, linker, interfaces)
         };
         self.linked.get_or_try_init(link).await.map(|_| ())
+    }
+
+    /// Compiles the component for a process of its own, once; a failure is not remembered. It is not linked to anything here.
+    ///
+    /// # Errors
+    /// Those of reading and compiling; `invalid` when it imports what only this host's own process has.
+    pub async fn code(&self, engine: &Engine) -> Result<Arc<Code>> {
+        let code = async || {
+            let bytes = self.spec.source.read(&self.spec.digest)?;
+            let inspection = inspect_interface(&bytes, &[])?;
+            let functions = match self.spec.kind {
+                Kind::Plain => schema::definitions(&inspection, &BTreeMap::new(), &BTreeMap::new()).0,
+                _ => Vec::new(),
+            };
+            let functions = functions.into_iter().map(|(definition, place)| (definition.name, place.interface, place.function));
+            let component = engine.component(self.spec.name.as_str(), &bytes, &self.spec.digest).await?;
+            let compiled = component.serialize().map_err(|error| Error::host("compiled code cannot be handed on", format!("{error:#}")))?;
+            Ok(Arc::new(Code::new(&self.spec, compiled, functions)))
+        };
+        self.code.get_or_try_init(code).await.cloned()
     }
 
     /// What the component exports of `remit:mcp`, once it is linked.
@@ -196,22 +207,13 @@ impl Loaded {
         };
         let pre = linker.instantiate_pre(component).map_err(unlinked)?;
         match self.spec.kind {
-            Kind::Tool => {
-                let reconciles = component.get_export_index(None, RECONCILE).is_some();
-                let reconciler = reconciles.then(|| ReconcilerPre::new(pre.clone())).transpose().map_err(unlinked)?;
-                let served = Served::new(component, &pre).map_err(unlinked)?;
-                Ok(Linked::Tool(ToolPre::new(pre).map_err(unlinked)?, reconciler, Box::new(served)))
-            }
+            Kind::Tool => Linked::tool(component, pre).map_err(unlinked),
             Kind::Agent | Kind::Native | Kind::Remote => Err(Error::host("what is no tool component was linked as one", &self.spec.name)),
             Kind::Plain => {
                 let functions = schema::definitions(&inspect_interface(bytes, interfaces)?, &BTreeMap::new(), &BTreeMap::new()).0;
                 let mut exports = HashMap::new();
                 for (definition, function) in functions {
-                    let instance = function.interface.as_deref().and_then(|name| component.get_export_index(None, name));
-                    let index = component.get_export_index(instance.as_ref(), &function.function);
-                    let index = index
-                        .ok_or_else(|| Error::invalid(format!("the component does not export `{}`", visible(&function.function, 64))))?;
-                    exports.insert(definition.name, index);
+                    exports.insert(definition.name, exported(component, function.interface.as_deref(), &function.function)?);
                 }
                 Ok(Linked::Plain(pre, exports))
             }
@@ -226,56 +228,36 @@ impl Loaded {
         }
     }
 
-    /// Calls `tool` in a fresh instance in `store`. `text` and `arguments` are the same arguments. Returns the result, of `max_bytes` at
-    /// most, and its size.
+    /// Calls `tool` in `room`. `text` and `arguments` are the same arguments. Returns the result, of `max_bytes` at most, and its size.
     ///
     /// # Errors
     /// A failure of the guest or of the engine.
     pub async fn run(
         &self,
-        mut store: &mut Store<CallState>,
+        room: &mut Room,
         tool: &str,
         text: &str,
         arguments: &Value,
         max_bytes: usize,
     ) -> Result<(Output, usize), Failed> {
-        match self.linked.get() {
-            Some(Linked::Tool(pre, ..)) => {
-                let guest = pre.instantiate_async(&mut store).await?;
-                let result = guest.remit_tool_tools().call_call(&mut store, tool, &text.to_owned()).await?;
-                Ok(Output::from_guest(result.map_err(failure)?, max_bytes)?)
-            }
-            Some(Linked::Plain(pre, exports)) => {
-                let export = exports.get(tool).ok_or_else(|| Error::not_found(format!("no function `{tool}`")))?;
-                let instance = pre.instantiate_async(&mut store).await?;
-                let function = instance.get_func(&mut store, *export);
-                let function = function.ok_or_else(|| Error::host("the component lost a function", tool))?;
-                let ty = function.ty(&store);
-                let params = value::arguments(arguments, &ty)?;
-                let mut results = vec![Val::Bool(false); ty.results().len()];
-                function.call_async(&mut store, &params, &mut results).await?;
-                Ok(plain_output(value::outcome(&results, &ty, max_bytes)?, max_bytes)?)
-            }
-            None => Err(Error::host("the plugin is not linked", tool).into()),
-        }
+        let store = match room {
+            Room::Apart(apart) => return apart.run(tool, text, max_bytes).await,
+            Room::Here(store) => store,
+        };
+        let linked = self.linked.get().ok_or_else(|| Error::host("the plugin is not linked", tool))?;
+        linked.run(store, tool, text, arguments, max_bytes).await
     }
 
-    /// Asks in a fresh instance in `store` what became of the call of `tool` with `key`. Returns the answer and the size of its result.
+    /// Asks in `room` what became of the call of `tool` with `key`. Returns the answer and the size of its result.
     ///
     /// # Errors
     /// `invalid` where the component cannot be asked; a failure of the guest or of the engine.
-    pub async fn settle(&self, mut store: &mut Store<CallState>, tool: &str, key: &str) -> Result<(Fate, usize), Failed> {
-        let Some(Linked::Tool(_, Some(pre), _)) = self.linked.get() else {
-            return Err(Error::invalid(format!("`{}` does not export `remit:tool/reconcile`", self.spec.name)).into());
-        };
-        let guest = pre.instantiate_async(&mut store).await?;
-        match guest.remit_tool_reconcile().call_settle(&mut store, tool, key).await?.map_err(failure)? {
-            GuestFate::Done(output) => {
-                let (output, bytes) = Output::from_guest(output, self.spec.limits.output_bytes())?;
-                Ok((Fate::Done(output), bytes))
-            }
-            GuestFate::NotDone => Ok((Fate::NotDone, 0)),
-            GuestFate::Unknown => Ok((Fate::Unknown, 0)),
+    pub async fn settle(&self, room: &mut Room, tool: &str, key: &str) -> Result<(Fate, usize), Failed> {
+        let max_bytes = self.spec.limits.output_bytes();
+        match (room, self.linked.get()) {
+            (Room::Apart(apart), _) => apart.settle(tool, key, max_bytes).await,
+            (Room::Here(store), Some(linked)) => Ok(fate(linked.ask_fate(store, tool, key).await?.map_err(failure)?, max_bytes)?),
+            (Room::Here(_), None) => Err(Error::host("the plugin is not linked", tool).into()),
         }
     }
 }
@@ -292,27 +274,6 @@ fn validator(tool: &str, schema: &Value) -> Result<jsonschema::Validator> {
 pub fn check_arguments(definition: &Definition, arguments: &str) -> Result<()> {
     let input = validator(&definition.name, &definition.input_schema)?;
     Tool { input, output: None, definition: definition.clone() }.arguments(arguments).map(drop)
-}
-
-/// What a guest's own failure is to the caller.
-pub(crate) fn failure(failure: Failure) -> Error {
-    let text = |message: &str| visible(message, remit_core::limit::GUEST_TEXT_MAX_CHARS);
-    match failure {
-        Failure::InvalidArguments(message) => Error::invalid(text(&message)),
-        Failure::Denied(message) => Error::denied(text(&message)).blame(remit_core::Blame::Guest),
-        Failure::Unavailable(message) => Error::unavailable(text(&message)),
-        Failure::Failed(message) => Error::guest(text(&message)),
-    }
-}
-
-/// What a plain function gave, as a tool gives it.
-fn plain_output(outcome: value::Outcome, max_bytes: usize) -> Result<(Output, usize)> {
-    let output = match outcome {
-        value::Outcome::Output(structured) => Output::structured(structured.unwrap_or_else(|| serde_json::json!({}))),
-        value::Outcome::Failure(text) => return Err(Error::guest(text)),
-    };
-    let size = output.text().len();
-    if size > max_bytes { Err(crate::output::too_large(size, max_bytes)) } else { Ok((output, size)) }
 }
 
 impl Tool {

@@ -6,7 +6,7 @@ use remit_core::{
     Error, Result,
     grant::{Declared, Grants},
     limit::{COMPONENT_MAX_BYTES, CallLimits},
-    plugin::{Definition, Digest, Effect, Kind, PluginName, lock::native_digest, manifest::ToolNote, schema},
+    plugin::{Definition, Digest, Effect, Isolation, Kind, PluginName, lock::native_digest, manifest::ToolNote, schema},
     project::Remote,
 };
 
@@ -16,11 +16,13 @@ use crate::{
     project::Native,
 };
 
+mod linked;
 mod loaded;
 pub mod value;
 
+pub(crate) use linked::{Linked, failure, fate, function_output};
 pub use loaded::check_arguments;
-pub(crate) use loaded::{Loaded, Tool, failure};
+pub(crate) use loaded::{Loaded, Tool};
 
 /// A plugin of a project, with everything that was approved of it.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Plugin {
     pub granted: Grants,
     /// Bounds of its calls.
     pub limits: CallLimits,
+    /// Where its calls run.
+    pub isolation: Isolation,
     /// Tools that always need an approval; `*` is all of them.
     pub ask: Vec<String>,
 }
@@ -84,6 +88,13 @@ impl Plugin {
     #[must_use]
     pub fn limits(mut self, limits: CallLimits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// The same plugin with its calls there.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
         self
     }
 

@@ -62,6 +62,7 @@ fn lock() -> Lock {
         granted: [].into(),
         ask: [].into(),
         limits: remit_core::limit::CallLimits::default(),
+        isolation: remit_core::plugin::Isolation::None,
         tools: BTreeMap::new(),
         approvals: Vec::new(),
     };

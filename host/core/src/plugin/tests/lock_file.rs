@@ -54,6 +54,14 @@ fn a_lock_admits_exactly_what_was_approved() {
     refused((source, old.digest, ask, 128, "env = { KEY = \"v\" }"), "its grant `env KEY=v` is not approved");
     refused((source, old.digest, "\"read\"", 128, grants), "that `search` needs no approval any more is not approved");
     refused((source, old.digest, ask, 129, grants), "its limits are higher than the approved ones");
+    let mut isolated = lock.clone();
+    isolated.plugins.values_mut().for_each(|plugin| plugin.isolation = Isolation::Process);
+    let (of, plugin) = project(&format!("source = {source:?}\nask = [{ask}]"), "");
+    let given_up = isolated.admits(&of, &plugin, old.digest).expect_err("it was approved isolated");
+    assert_eq!(given_up.message, "`files` is not loaded: that its calls run in the host's own process is not approved");
+    let (of, plugin) = project(&format!("source = {source:?}\nask = [{ask}]\nisolation = \"process\""), "");
+    lock.admits(&of, &plugin, old.digest).expect("isolation is less");
+    isolated.admits(&of, &plugin, old.digest).expect("nothing changed");
     let (project, plugin) = project("source = \"x\"", "");
     let unknown = Lock::default().admits(&project, &plugin, old.digest).expect_err("never approved");
     assert_eq!(unknown.message, "`files` is not loaded: nobody has approved it yet");

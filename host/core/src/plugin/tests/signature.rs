@@ -109,7 +109,7 @@ fn c2_a_signature_is_of_one_project_and_one_plugin() {
 fn c4_nothing_that_was_signed_can_be_changed_afterwards() {
     let desk = Desk::new();
     type Edit = fn(&mut LockedPlugin);
-    let edits: [(&str, Edit); 13] = [
+    let edits: [(&str, Edit); 14] = [
         ("source", |plugin| plugin.source = "x".to_owned()),
         ("digest", |plugin| plugin.digest = Digest::of(b"two")),
         ("kind", |plugin| plugin.kind = Kind::Plain),
@@ -118,6 +118,7 @@ fn c4_nothing_that_was_signed_can_be_changed_afterwards() {
         ("declared", |plugin| plugin.declared.clear()),
         ("granted", |plugin| plugin.granted.extend(["env A=b".to_owned()])),
         ("ask", |plugin| plugin.ask.clear()),
+        ("isolation", |plugin| plugin.isolation = Isolation::Process),
         ("limits", |plugin| plugin.limits.memory_mib += 1),
         ("description", |plugin| plugin.tools.get_mut("read").expect("a tool").description.push('!')),
         ("effect", |plugin| plugin.tools.get_mut("read").expect("a tool").effect = Effect::Once),

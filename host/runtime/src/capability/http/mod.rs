@@ -48,21 +48,31 @@ use exchange::Answer;
 /// The gateway of one call. Dropping it, with the resource table, ends every exchange of the call.
 pub struct State {
     fields: WasiHttpCtx,
-    egress: Egress,
+    hooks: Box<dyn WasiHttpHooks>,
 }
 
 impl State {
     /// The gateway of `call`: what may be sent is decided by its rights, request by request.
     pub fn new(call: Arc<Call>) -> Self {
+        Self::over(Box::new(Egress::new(call)))
+    }
+
+    /// Something that stands for the gateway.
+    pub(crate) fn over(hooks: Box<dyn WasiHttpHooks>) -> Self {
         let mut fields = WasiHttpCtx::new();
         fields.set_field_size_limit(HTTP_FIELDS_MAX_BYTES);
-        Self { fields, egress: Egress::new(call) }
+        Self { fields, hooks }
+    }
+
+    /// What sends a request.
+    pub(crate) fn hooks(&mut self) -> &mut dyn WasiHttpHooks {
+        &mut *self.hooks
     }
 }
 
 impl WasiHttpView for CallState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.http.egress, table: &mut self.table, ctx: &mut self.http.fields }
+        WasiHttpCtxView { hooks: &mut *self.http.hooks, table: &mut self.table, ctx: &mut self.http.fields }
     }
 }
 
@@ -113,6 +123,6 @@ impl WasiHttpHooks for Egress {
 }
 
 /// Whether a header is about the connection or the destination, which are the host's alone.
-fn belongs_to_host(name: &HeaderName) -> bool {
+pub(crate) fn belongs_to_host(name: &HeaderName) -> bool {
     DEFAULT_FORBIDDEN_HEADERS.contains(name) || *name == header::TE || *name == header::TRAILER || name.as_str().starts_with("proxy-")
 }

@@ -34,6 +34,16 @@ pub enum Outcome {
     Failure(String),
 }
 
+impl Outcome {
+    /// The structured result as JSON text, or the text of the failure.
+    pub(crate) fn into_json(self) -> Result<Option<String>, String> {
+        match self {
+            Self::Output(structured) => Ok(structured.map(|value| value.to_string())),
+            Self::Failure(text) => Err(text),
+        }
+    }
+}
+
 /// The value of type `ty` that `json` stands for.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub fn plugin(name: &str, definitions: Vec<Definition>) -> Plugin {
         declared: Declared::default(),
         granted: Grants::default(),
         limits: CallLimits::default(),
+        isolation: remit_core::plugin::Isolation::None,
         ask: Vec::new(),
     }
 }

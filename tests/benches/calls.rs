@@ -25,7 +25,7 @@ use remit_core::{
     identity::Role,
     label::{Label, Labels, Policy, ToolLabels, When},
     limit::CallLimits,
-    plugin::Effect,
+    plugin::{Effect, Isolation},
 };
 use remit_runtime::{Host, Project, Request, plugin::Source, services::NoAudit};
 use remit_store::Sqlite;
@@ -62,6 +62,7 @@ fn main() {
     rows.push(runtime.block_on(cached_load()));
     rows.push(runtime.block_on(labels()));
     rows.push(runtime.block_on(beside_hostile_ones()));
+    rows.extend(runtime.block_on(isolated()));
     rows.push(denial());
     rows.push(process());
     println!("{:<58} {:>8} {:>12} {:>12}   goal", "what", "ratio", "ours", "baseline");
@@ -246,6 +247,43 @@ async fn echoes(lab: Arc<Lab>) -> Vec<Duration> {
         times
     });
     calling.await.expect("no panic")
+}
+
+/// Calls in a process of their own that waits, and in one that is started for the call, against the same call in this one.
+async fn isolated() -> [Row; 2] {
+    let bytes = fixture("raw-tool");
+    let lab = Lab::with(|builder| builder.pool(8));
+    let plugin = lab.make("raw-tool", bytes, &[]).await.expect("a plugin");
+    for (name, isolation) in [("apart", Isolation::Process), ("here", Isolation::None)] {
+        let plugins = vec![plugin.clone().isolation(isolation)];
+        assert!(lab.host.load(Project { name: name.to_owned(), root: "/".into(), plugins, ..Project::default() }).is_empty());
+    }
+    let context = |name: &str| lab.host.context(name.parse().expect("a principal"), Role::Owner).expect("a context");
+    let (mut apart, mut here, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        for (project, times) in [("apart", &mut apart), ("here", &mut here)] {
+            let context = context("user:ada");
+            let start = Instant::now();
+            let outcome = lab.host.call(&context, &Request::new(project, "raw-tool", "echo", ARGUMENTS)).await;
+            let took = start.elapsed();
+            assert!(outcome.result.is_ok(), "{outcome:?}");
+            if round > ROUNDS / 10 {
+                times.push(took);
+            }
+        }
+    }
+    for round in 0..50 {
+        let context = context(&format!("user:new-{round}"));
+        let start = Instant::now();
+        let outcome = lab.host.call(&context, &Request::new("apart", "raw-tool", "echo", ARGUMENTS)).await;
+        new.push(start.elapsed());
+        assert!(outcome.result.is_ok(), "{outcome:?}");
+    }
+    let here = median(here);
+    [
+        Row { what: "call in an isolated process that waits / in the host's", ours: median(apart), baseline: here, goal: "" },
+        Row { what: "call in an isolated process that is started / in the host's", ours: median(new), baseline: here, goal: "" },
+    ]
 }
 
 /// The first call of a new host with a cached component, against compiling it.

@@ -2,7 +2,10 @@
 
 mod targets;
 
-use std::{fs, panic};
+use std::{
+    fs, panic,
+    time::{Duration, Instant},
+};
 
 use remit_core::journal::Random;
 use remit_tests::workspace;
@@ -41,20 +44,53 @@ fn variant(seeds: &[Vec<u8>], dice: &mut Random) -> Vec<u8> {
     bytes
 }
 
+/// The seeds of the target `name`.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let folder = workspace().join("tests/fuzz/seeds").join(name);
+    let mut files: Vec<_> = fs::read_dir(&folder).expect("seeds").map(|entry| entry.expect("a seed").path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "`{name}` has no seeds");
+    files.iter().map(|path| fs::read(path).expect("a seed")).collect()
+}
+
+fn feed(name: &str, target: fn(&[u8]), bytes: &[u8]) {
+    if panic::catch_unwind(|| target(bytes)).is_err() {
+        panic!("`{name}` fails on {:?}", String::from_utf8_lossy(bytes));
+    }
+}
+
 #[test]
 fn each_target_survives_its_seeds_and_what_is_made_of_them() {
     for (name, target) in TARGETS {
-        let folder = workspace().join("tests/fuzz/seeds").join(name);
-        let mut files: Vec<_> = fs::read_dir(&folder).expect("seeds").map(|entry| entry.expect("a seed").path()).collect();
-        files.sort();
-        let seeds: Vec<Vec<u8>> = files.iter().map(|path| fs::read(path).expect("a seed")).collect();
-        assert!(!seeds.is_empty(), "`{name}` has no seeds");
-        let mut dice = Random::new(7);
-        let made = (0..VARIANTS).map(|_| variant(&seeds, &mut dice)).collect::<Vec<_>>();
-        for bytes in seeds.iter().chain(&made) {
-            if panic::catch_unwind(|| target(bytes)).is_err() {
-                panic!("`{name}` fails on {:?}", String::from_utf8_lossy(bytes));
+        let (seeds, mut dice) = (seeds(name), Random::new(7));
+        seeds.iter().for_each(|seed| feed(name, *target, seed));
+        (0..VARIANTS).for_each(|_| feed(name, *target, &variant(&seeds, &mut dice)));
+    }
+}
+
+/// Other variants for as long as one likes, and variants of those; without an eye on which code they reach, as libFuzzer has.
+#[test]
+#[ignore = "long: a minute for each target; REMIT_FUZZ_SECONDS=<number>, REMIT_FUZZ_SEED=<number>"]
+fn long_fuzz() {
+    let setting = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let length = Duration::from_secs(setting("REMIT_FUZZ_SECONDS").unwrap_or(60));
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is later").as_secs();
+    let seed = setting("REMIT_FUZZ_SEED").unwrap_or_else(now);
+    println!("REMIT_FUZZ_SEED={seed}");
+    for (name, target) in TARGETS {
+        let (mut seeds, mut dice, start, mut made) = (seeds(name), Random::new(seed), Instant::now(), 0_u64);
+        while start.elapsed() < length {
+            let bytes = variant(&seeds, &mut dice);
+            feed(name, *target, &bytes);
+            made += 1;
+            // Some take the place of others, so that changes add up.
+            if made.is_multiple_of(64) && bytes.len() < 1 << 16 {
+                match seeds.len() {
+                    0..256 => seeds.push(bytes),
+                    count => seeds[usize::try_from(made / 64).expect("not so many") % count] = bytes,
+                }
             }
         }
+        println!("{name}: {made} executions in {} s", length.as_secs());
     }
 }

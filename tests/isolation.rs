@@ -113,7 +113,7 @@ fn shown(outcome: Outcome) -> Shown {
 async fn an_isolated_call_is_what_the_same_call_is_in_the_hosts_process() {
     let _alone = alone().await;
     let grants = ["env LANG=C", "config region=eu", "kv write", "tools hostile/*"];
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 20_000, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 20_000, output_kib: 64, ..CallLimits::default() };
     let here = lab("hostile", &grants, limits, Isolation::None).await;
     let apart = lab("hostile", &grants, limits, Isolation::Process).await;
     let cases = [

@@ -76,7 +76,7 @@ async fn run(program: &[u8], manifest: &Value, beside: &Path) -> Verdict {
         Ok(component) => component,
         Err(error) => return Verdict::Failed(error),
     };
-    let limits = CallLimits { memory_mib: 64, deadline_ms: 30_000, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 64, deadline_ms: 30_000, output_kib: 64, ..CallLimits::default() };
     let grants: Vec<&str> = grants.iter().map(String::as_str).collect();
     let plugin = match lab.make("program", component.into(), &grants).await {
         Ok(plugin) => plugin.limits(limits),

@@ -93,7 +93,7 @@ async fn long_mixed_attacks() {
     let lab = Lab::with(|builder| builder.pool(u32::try_from(AT_ONCE).expect("few")).audit(audit));
     std::fs::create_dir(lab.path().join("data")).expect("a folder");
     std::fs::write(lab.path().join("data/file"), "kept").expect("a file");
-    let limits = CallLimits { memory_mib: 16, deadline_ms: 300, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 16, deadline_ms: 300, output_kib: 64, ..CallLimits::default() };
     let grants = ["fs data:/data:write max_mib=2", "tools hostile/recurse"];
     let lab = lab.plugin("hostile", fixture("hostile"), &grants, limits).await;
     let lab = Arc::new(lab.plugin("raw-tool", fixture("raw-tool"), &[], CallLimits::default()).await);

@@ -1,6 +1,7 @@
 //! N: raw sockets, from the guest's side: what is granted by host and port, and nothing else.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read as _, Write as _},
     net::{IpAddr, TcpListener, UdpSocket},
     sync::{Arc, Mutex},
@@ -186,7 +187,8 @@ async fn m17_no_socket_is_opened_once_private_and_untrusted_content_was_seen() {
     let lab = Lab::new();
     let plugin = lab.make("hostile", fixture("hostile"), &[&format!("sockets {address}")]).await.expect("a plugin");
     let labels = Policy { enforce: true, ..Policy::default() };
-    let refused = lab.host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: vec![plugin], labels });
+    let refused =
+        lab.host.load(Project { name: "lab".to_owned(), root: "/".into(), plugins: vec![plugin], labels, models: BTreeMap::new() });
     assert!(refused.is_empty(), "{refused:?}");
     let arguments = said(&address).to_string();
     for (seen, opens) in [(vec![Label::Private], true), (vec![Label::Private, Label::Untrusted], false)] {

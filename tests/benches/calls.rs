@@ -206,7 +206,7 @@ async fn labels() -> Row {
 /// The slowest of a hundred calls beside some that loop, take memory and write without end, against what waiting for all of these to run
 /// a tick costs.
 async fn beside_hostile_ones() -> Row {
-    let limits = CallLimits { memory_mib: 64, deadline_ms: 2_000, output_kib: 64 };
+    let limits = CallLimits { memory_mib: 64, deadline_ms: 2_000, output_kib: 64, ..CallLimits::default() };
     let lab = Lab::with(|builder| builder.pool(u32::try_from(NEIGHBOURS + 2).expect("few")).audit(Arc::new(NoAudit)));
     let lab = lab.plugin("hostile", fixture("hostile"), &[], limits).await;
     let lab = Arc::new(lab.plugin("raw-tool", fixture("raw-tool"), &[], CallLimits::default()).await);

@@ -43,7 +43,7 @@ use wasmtime::component::Linker;
 use self::{
     errand::{Calling, Errand, Settling},
     masked::Masked,
-    running::{Metered, Running},
+    running::Metered,
     workspace::written,
 };
 use crate::{

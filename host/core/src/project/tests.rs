@@ -197,7 +197,7 @@ fn isolation_is_refused_where_it_would_not_carry_what_is_granted() {
     let isolated = "source = \"t\"\nisolation = \"process\"\n[plugins.t.grants]\n";
     for (grant, line) in [
         ("fs = [{ path = \"docs\" }]", "fs docs:/docs:read"),
-        ("workspace = { access = \"write\" }", "workspace write:user"),
+        ("workspace = { access = \"write\" }", "workspace write scope=user"),
         ("\"acme:crm\" = [\"contacts\"]", "acme:crm contacts"),
     ] {
         let message = format!("`t` is granted `{line}`, which `isolation = \"process\"` does not carry yet");

@@ -80,7 +80,7 @@ async fn a_worker_that_would_take_more_memory_than_it_may_is_a_limit() {
         + "(local.get 0)"
         + &")".repeat(200)
         + ")";
-    let large = wat::parse_str(format!("(component (core module {}))", module.repeat(4000))).unwrap();
+    let large = wat::parse_str(format!("(component (core module {}))", module.repeat(12_000))).unwrap();
     let error = refusal(settings, large.into()).await;
     assert_eq!(error.kind, Kind::Limit, "{error:?}");
     assert!(error.message.contains("needs more than 160 MiB"), "{error}");

@@ -7,15 +7,15 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Seek as _, Write as _},
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use remit_core::{limit::CallLimits, plugin::text::visible_lines};
 use remit_runtime::Outcome;
-use remit_tests::{Lab, fixture, skipped, workspace};
+use remit_tests::{Lab, fixture, skipped, tool, workspace};
 use serde_json::{Value, json};
-use wasi_preview1_component_adapter_provider::{WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER};
-use wit_component::ComponentEncoder;
 
 /// Programs of our own, and what their manifests want.
 const OWN: [&str; 4] = ["command_files", "command_time", "command_output", "preview1"];
@@ -32,17 +32,19 @@ enum Verdict {
 /// A component whose one function is that of the command `program`, a component or a module.
 fn callable(program: &[u8]) -> Result<Vec<u8>, String> {
     // The fifth byte tells modules from components.
-    let mut component = if program.get(4..8) == Some(&[1, 0, 0, 0]) {
-        let adapter = (WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER);
-        let encoder = ComponentEncoder::default().module(program).and_then(|encoder| encoder.adapter(adapter.0, adapter.1));
-        encoder.and_then(|mut encoder| encoder.encode()).map_err(|error| format!("{error:#}"))?
-    } else {
-        program.to_vec()
-    };
+    let mut component = if program.get(4..8) == Some(&[1, 0, 0, 0]) { adapted(program)? } else { program.to_vec() };
     let name = b"wasi:cli/run@";
     let places: Vec<usize> = component.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name).map(|(at, _)| at).collect();
     places.into_iter().for_each(|at| component[at..at + 4].copy_from_slice(b"test"));
     Ok(component)
+}
+
+/// The module `program`, with the adapter that makes a component of it.
+fn adapted(program: &[u8]) -> Result<Vec<u8>, String> {
+    let mut input = tempfile::tempfile().expect("a file");
+    input.write_all(program).and_then(|()| input.rewind()).expect("written");
+    let made = Command::new(tool("adapter")).stdin(input).output().expect("it runs");
+    made.status.success().then_some(made.stdout).ok_or_else(|| String::from_utf8_lossy(&made.stderr).into_owned())
 }
 
 /// Whether the program behind `outcome` ended well; none where it was ended. WASI 0.2 knows no other exit codes.

@@ -35,6 +35,12 @@ pub fn remit() -> &'static Path {
     })
 }
 
+/// The program `name` of `tests/fixtures` that runs on this machine.
+pub fn tool(name: &str) -> PathBuf {
+    let made = cargo(&workspace().join("tests/fixtures"), &["build", "--release", "--locked", "-p", name]);
+    made.into_iter().find(|path| path.file_stem().is_some_and(|stem| stem == name)).expect("cargo made the program")
+}
+
 /// A guest of `tests/fixtures`, as its toolchain makes it.
 pub fn fixture(name: &str) -> Arc<[u8]> {
     match std::env::var_os(GUESTS) {

@@ -17,7 +17,7 @@ pub mod provider;
 mod shell;
 mod toolchain;
 
-pub use build::{component, fixture, handed_on, remit, skipped, workspace};
+pub use build::{component, fixture, handed_on, remit, skipped, tool, workspace};
 pub use client::McpClient;
 pub use lab::{Ending, Lab, Records};
 pub use shell::{Shell, Transcript};
